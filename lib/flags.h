@@ -19,7 +19,7 @@
 #include <sys/types.h>
 #include <stdint.h>
 
-struct ibuf;
+#include "header.h"
 
 #define FLAG_ANSWERED	0x01
 #define FLAG_FLAGGED	0x02
@@ -38,16 +38,11 @@ struct ibuf;
 #define FLAGS_ERR	UINT32_MAX
 #define KEYWORD_NONE	(-1)
 
-struct flag_name {
-	const char	*p;
-	size_t		 len;
-};
-
 /* A list as a command or a listing has it: not yet of any mailbox. */
 struct flag_list {
 	uint32_t		 sys;	/* FLAG_* */
 	uint32_t		 n;
-	struct flag_name	*kw;
+	struct hstr		*kw;
 };
 
 struct flag_keyword;

@@ -23,8 +23,9 @@
  *
  * Ownership: strings point into the caller's buffer, which must stay and
  * stay unchanged, or into memory of the struct imap_cmd, given back by
- * imap_cmd_free() (always call it, after errors too).  A struct imap_str is
- * not NUL-terminated; a char pointer is.
+ * imap_cmd_free() (always call it, after errors too).  A struct hstr is
+ * not NUL-terminated and has p NULL for NIL and for what was not given; a
+ * char pointer is NUL-terminated.
  *
  * Bounds: IMAP_*_MAX below, over which a command is refused; memory is at
  * most IMAP_ARENA_MAX for a command; no recursion deeper than
@@ -38,6 +39,8 @@
 #include <stdint.h>
 
 #include "flags.h"
+#include "header.h"
+#include "rfcdate.h"
 #include "seqset.h"
 
 #define IMAP_TAG_MAX		64
@@ -49,11 +52,6 @@
 #define IMAP_PARTS_MAX		64	/* numbers in a section: 1.2.3... */
 #define IMAP_PATTERNS_MAX	50
 #define IMAP_ID_MAX		30	/* fields (RFC 2971, 3.3) */
-
-struct imap_str {
-	const char	*p;		/* NULL: NIL, or not given */
-	size_t		 len;
-};
 
 /*
  * Extensions whose syntax the parser knows.  The caller passes the set it
@@ -169,13 +167,13 @@ enum imap_verb {
 /* Mailbox names: UTF-8, INBOX in capitals, list_name_ok(), no NFC check. */
 
 struct imap_login {
-	struct imap_str	 user;
-	struct imap_str	 pass;
+	struct hstr	 user;
+	struct hstr	 pass;
 };
 
 struct imap_authenticate {
-	struct imap_str	 mech;		/* an atom, as sent */
-	struct imap_str	 initial;	/* base64; p NULL: none; len 0: "=" */
+	struct hstr	 mech;		/* an atom, as sent */
+	struct hstr	 initial;	/* base64; p NULL: none; len 0: "=" */
 };
 
 /* RFC 7162, 3.2.5: what the client has of the mailbox. */
@@ -264,8 +262,7 @@ struct imap_append {
 	const char	*mailbox;
 	struct flag_list flags;
 	int		 has_date;
-	int64_t		 date;		/* seconds since 1970, UTC */
-	int		 zone;		/* minutes east of UTC */
+	struct rfcdate	 date;
 	struct imap_literal literal;	/* the message that follows */
 };
 
@@ -304,9 +301,9 @@ enum imap_section_what {
 struct imap_section {
 	enum imap_section_what what;
 	const uint32_t	*part;		/* 1.2.3 */
-	uint32_t	 nparts;
-	const struct imap_str *field;	/* names as sent: printable, no ":" */
-	uint32_t	 nfields;
+	size_t		 nparts;
+	const struct hstr *field;	/* names as sent: printable, no ":" */
+	size_t		 nfields;
 	const char	*text;		/* "1.2.HEADER", "", "TEXT": the
 					 * section without a field list */
 };
@@ -394,8 +391,8 @@ struct imap_key {
 	struct seqset	 set;
 	uint64_t	 num;
 	int32_t		 day;		/* days since 1970-01-01 */
-	struct imap_str	 field;
-	struct imap_str	 str;		/* UTF-8 */
+	struct hstr	 field;
+	struct hstr	 str;		/* UTF-8 */
 };
 
 #define IMAP_RETURN_MIN		0x01
@@ -414,13 +411,13 @@ struct imap_search {
 };
 
 struct imap_id {
-	const struct imap_str *field;
-	const struct imap_str *value;	/* p NULL: NIL */
+	const struct hstr *field;
+	const struct hstr *value;	/* p NULL: NIL */
 	uint32_t	 n;		/* 0: ID NIL */
 };
 
 struct imap_enable {
-	const struct imap_str *name;
+	const struct hstr *name;
 	uint32_t	 n;
 };
 
@@ -433,7 +430,7 @@ enum imap_result {
 struct imap_chunk;
 
 struct imap_cmd {
-	struct imap_str	 tag;		/* p NULL: not even that was right */
+	struct hstr	 tag;		/* p NULL: not even that was right */
 	enum imap_verb	 verb;
 	int		 uid;		/* UID FETCH and so on */
 	const char	*name;		/* "UID FETCH", NULL if unknown */
@@ -475,7 +472,7 @@ enum imap_result imap_parse(struct imap_cmd *, const struct imap_parse_opts *,
 void	 imap_cmd_free(struct imap_cmd *);
 
 /* Only the tag (of a line too long to collect); 0, or -1. */
-int	 imap_parse_tag(struct imap_str *, const char *, size_t);
+int	 imap_parse_tag(struct hstr *, const char *, size_t);
 /* Is the command in this buffer, perhaps unfinished, an APPEND? */
 int	 imap_is_append(const char *, size_t);
 /* The line that ends IDLE. */
