@@ -1,0 +1,173 @@
+/*
+ * The configuration as mfrontd.conf(5) says it, for the parent alone: the
+ * children get their part of it by message.
+ *
+ * conf_load() parses, reads the files that it names (certificates, keys,
+ * tokens, CA lists, the password file) and checks everything; it binds
+ * nothing and changes nothing.  All strings and the struct itself belong to
+ * the caller, who frees them with conf_free().
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "msg.h"
+#include "sandbox.h"
+
+#define CONF_FILE	"/etc/mfrontd.conf"
+#define CONF_NAME_MAX	64
+
+/* A file's bytes, read when the configuration was loaded. */
+struct conf_data {
+	char		*path;		/* NULL: not configured */
+	uint8_t		*data;		/* wiped when freed */
+	size_t		 len;
+};
+
+enum listen_tls {
+	LISTEN_PLAIN,			/* no TLS at all */
+	LISTEN_STARTTLS,
+	LISTEN_TLS			/* from the first byte */
+};
+
+struct conf_allow {
+	uint8_t			 addr[16];
+	uint8_t			 addrlen;	/* 4 or 16 */
+	uint8_t			 prefixlen;
+	TAILQ_ENTRY(conf_allow)	 entry;
+};
+
+struct conf_cert {
+	uint32_t		 id;		/* 1, 2, ... in file order */
+	char			*name;
+	struct conf_data	 cert;		/* PEM, with its chain */
+	struct conf_data	 key;
+	TAILQ_ENTRY(conf_cert)	 entry;
+};
+
+/*
+ * One address: "listen on localhost" makes one of each address that the
+ * text has (numeric addresses, "*", "localhost", interface-free).
+ */
+struct conf_listen {
+	uint32_t		 id;
+	enum role		 role;		/* imap, pop3 or lmtp */
+	char			*name;		/* "127.0.0.1:1143", a path */
+	struct sockaddr_storage	 ss;
+	socklen_t		 sslen;
+	char			*path;		/* unix socket, else NULL */
+	uid_t			 uid;		/* its owner, (uid_t)-1: ours */
+	gid_t			 gid;
+	mode_t			 mode;
+	enum listen_tls		 tls;
+	uint32_t		 cert;		/* id, 0: none */
+	TAILQ_HEAD(, conf_allow) allow;		/* lmtp; empty: see below */
+	int			 fd;		/* the parent's, -1: not bound */
+	TAILQ_ENTRY(conf_listen) entry;
+};
+
+enum url_kind {
+	URL_HTTP,
+	URL_HTTPS,
+	URL_UNIX
+};
+
+struct conf_url {
+	uint16_t		 id;
+	char			*text;
+	enum url_kind		 kind;
+	char			*host;
+	uint16_t		 port;
+	char			*path;		/* without "/" at its end */
+	char			*sock;
+	TAILQ_ENTRY(conf_url)	 entry;
+};
+
+struct conf_storage {
+	uint16_t		 id;		/* 0, 1, ... in file order */
+	char			*name;
+	char			*dir;		/* embedded, else NULL */
+	TAILQ_HEAD(, conf_url)	 urls;		/* embedded: filled in later */
+	struct conf_data	 token;
+	struct conf_data	 ca;
+	struct conf_data	 cert;		/* client certificate */
+	struct conf_data	 key;
+	TAILQ_ENTRY(conf_storage) entry;
+};
+
+struct conf_domain {
+	char			*name;
+	TAILQ_ENTRY(conf_domain) entry;
+};
+
+enum auth_kind {
+	AUTH_FILE,
+	AUTH_STORAGE
+};
+
+struct conf_limits {
+	uint32_t	 conn_total;		/* connections of a process */
+	uint32_t	 conn_address;		/* of one remote address */
+	uint32_t	 conn_account;		/* logged in, of one account */
+	uint32_t	 conn_login;		/* not logged in, of a process */
+	uint64_t	 message;		/* bytes */
+	uint32_t	 line;
+	uint32_t	 literal;
+	uint32_t	 recipients;
+	uint32_t	 badcmds;
+	uint32_t	 t_login;		/* seconds */
+	uint32_t	 t_idle;
+	uint32_t	 t_command;
+	uint32_t	 t_write;
+	uint32_t	 t_backend;
+	uint32_t	 poll;
+	uint32_t	 check;
+	uint32_t	 delay;
+	uint32_t	 failures;
+	uint64_t	 cache;
+	uint32_t	 pool;
+};
+
+struct conf {
+	char			*file;
+	struct conf_limits	 limits;
+	int			 prefork[ROLE_MAX];	/* 1 where not said */
+	int			 sandbox;		/* enum sandbox_mode */
+	enum log_dest		 logdest;
+	int			 verbose;
+	int			 plain_loopback;
+	char			*hostname;
+	char			*chroot;		/* an empty folder */
+	char			*rundir;		/* of private sockets */
+	char			*control;		/* socket's path */
+	uid_t			 control_uid;
+	gid_t			 control_gid;
+	mode_t			 control_mode;
+	enum auth_kind		 auth;
+	struct conf_data	 passwd;
+	uint16_t		 auth_storage;
+	int			 auth_workers;
+	char			*users[ROLE_MAX];	/* names, "_mfimap" */
+	TAILQ_HEAD(, conf_domain) domains;
+	TAILQ_HEAD(, conf_cert)	 certs;
+	TAILQ_HEAD(, conf_listen) listens;
+	TAILQ_HEAD(, conf_storage) storages;
+};
+
+/*
+ * Returns NULL when there are errors; then *errors (to be freed) has all of
+ * them, a line "file:line: text" each.  Macros are "name=value" texts that
+ * win over those in the file (mfrontd -D), NULL-ended.
+ */
+struct conf	*conf_load(const char *, const char *const *, char **);
+void		 conf_free(struct conf *);
+/* A new configuration with every default, to be filled in. */
+struct conf	*conf_new(void);
+
+#endif /* CONF_H */
