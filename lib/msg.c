@@ -130,12 +130,12 @@ put_blob(struct ibuf *b, const struct mfield *f, const struct msg_blob *v)
 	return put_bytes(b, v->p, v->len);
 }
 
-static int
-put_set(struct ibuf *b, const struct mfield *f, const struct msg_set *v)
+int
+msg_set_write(struct ibuf *b, const struct msg_set *v, size_t max)
 {
 	uint32_t i, n = v->set != NULL ? v->set->n : v->n;
 
-	if (n > f->max) {
+	if (n > max) {
 		errno = ERANGE;
 		return -1;
 	}
@@ -174,7 +174,7 @@ put_field(struct ibuf *b, const struct mfield *f, const void *v)
 	case MF_BLOB:
 		return put_blob(b, f, v);
 	case MF_SET:
-		return put_set(b, f, v);
+		return msg_set_write(b, v, f->max);
 	}
 	errno = EINVAL;
 	return -1;
@@ -227,13 +227,13 @@ be32(const uint8_t *p)
 	    (uint32_t)p[2] << 8 | p[3];
 }
 
-static int
-get_set(struct ibuf *b, const struct mfield *f, struct msg_set *v)
+int
+msg_set_read(struct ibuf *b, struct msg_set *v, size_t max)
 {
 	uint32_t i, lo, hi, last = 0;
 
 	v->set = NULL;
-	if (ibuf_get_n32(b, &v->n) == -1 || v->n > f->max ||
+	if (ibuf_get_n32(b, &v->n) == -1 || v->n > max ||
 	    (v->p = ibuf_get_ptr(b, (size_t)v->n * 8)) == NULL)
 		return -1;
 	for (i = 0; i < v->n; i++) {
@@ -277,7 +277,7 @@ get_field(struct ibuf *b, const struct mfield *f, void *v)
 	case MF_BLOB:
 		return get_blob(b, f, v);
 	case MF_SET:
-		return get_set(b, f, v);
+		return msg_set_read(b, v, f->max);
 	}
 	return -1;
 }

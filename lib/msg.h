@@ -172,6 +172,9 @@ const char *msg_refused(unsigned int, enum role, enum role, int);
 int	 msg_compose(struct imsgbuf *, enum msg_type, uint32_t, uint32_t, int,
 	    const void *);
 
+/* A set of at most so many ranges on the wire, for what has rows inside. */
+int	 msg_set_write(struct ibuf *, const struct msg_set *, size_t);
+int	 msg_set_read(struct ibuf *, struct msg_set *, size_t);
 int	 msg_set_get(const struct msg_set *, struct uidset *);
 struct msg_set	msg_set_of(const struct uidset *);
 struct msg_blob	msg_blob_of(const void *, size_t);

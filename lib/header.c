@@ -1,0 +1,240 @@
+#include <string.h>
+
+#include "header.h"
+
+/*
+ * Sorted, lower case.  The fields that have HEADER_OTHER are those that
+ * mail programs ask for in listings; a summary keeps them too, so a change
+ * here needs a new version there.
+ */
+static const struct {
+	const char	*name;
+	enum header_id	 id;
+} header_names[] = {
+	{ "auto-submitted",		HEADER_OTHER },
+	{ "bcc",			HEADER_BCC },
+	{ "cc",				HEADER_CC },
+	{ "chat-version",		HEADER_OTHER },
+	{ "content-class",		HEADER_OTHER },
+	{ "content-description",	HEADER_CONTENT_DESCRIPTION },
+	{ "content-disposition",	HEADER_CONTENT_DISPOSITION },
+	{ "content-id",			HEADER_CONTENT_ID },
+	{ "content-language",		HEADER_CONTENT_LANGUAGE },
+	{ "content-location",		HEADER_CONTENT_LOCATION },
+	{ "content-md5",		HEADER_CONTENT_MD5 },
+	{ "content-transfer-encoding",	HEADER_CONTENT_TRANSFER_ENCODING },
+	{ "content-type",		HEADER_CONTENT_TYPE },
+	{ "date",			HEADER_DATE },
+	{ "delivered-to",		HEADER_OTHER },
+	{ "disposition-notification-to", HEADER_OTHER },
+	{ "envelope-to",		HEADER_OTHER },
+	{ "expires",			HEADER_OTHER },
+	{ "followup-to",		HEADER_OTHER },
+	{ "from",			HEADER_FROM },
+	{ "importance",			HEADER_OTHER },
+	{ "in-reply-to",		HEADER_IN_REPLY_TO },
+	{ "keywords",			HEADER_OTHER },
+	{ "lines",			HEADER_OTHER },
+	{ "list-archive",		HEADER_OTHER },
+	{ "list-help",			HEADER_OTHER },
+	{ "list-id",			HEADER_OTHER },
+	{ "list-owner",			HEADER_OTHER },
+	{ "list-post",			HEADER_OTHER },
+	{ "list-subscribe",		HEADER_OTHER },
+	{ "list-unsubscribe",		HEADER_OTHER },
+	{ "list-unsubscribe-post",	HEADER_OTHER },
+	{ "mail-followup-to",		HEADER_OTHER },
+	{ "mail-reply-to",		HEADER_OTHER },
+	{ "message-id",			HEADER_MESSAGE_ID },
+	{ "mime-version",		HEADER_OTHER },
+	{ "newsgroups",			HEADER_OTHER },
+	{ "organization",		HEADER_OTHER },
+	{ "precedence",			HEADER_OTHER },
+	{ "priority",			HEADER_OTHER },
+	{ "references",			HEADER_REFERENCES },
+	{ "reply-to",			HEADER_REPLY_TO },
+	{ "return-path",		HEADER_OTHER },
+	{ "return-receipt-to",		HEADER_OTHER },
+	{ "sender",			HEADER_SENDER },
+	{ "sensitivity",		HEADER_OTHER },
+	{ "status",			HEADER_OTHER },
+	{ "subject",			HEADER_SUBJECT },
+	{ "thread-index",		HEADER_OTHER },
+	{ "thread-topic",		HEADER_OTHER },
+	{ "to",				HEADER_TO },
+	{ "user-agent",			HEADER_OTHER },
+	{ "x-forwarded-message-id",	HEADER_OTHER },
+	{ "x-label",			HEADER_OTHER },
+	{ "x-mailer",			HEADER_OTHER },
+	{ "x-mozilla-keys",		HEADER_OTHER },
+	{ "x-msmail-priority",		HEADER_OTHER },
+	{ "x-original-to",		HEADER_OTHER },
+	{ "x-priority",			HEADER_OTHER },
+	{ "x-spam-flag",		HEADER_OTHER },
+	{ "x-spam-level",		HEADER_OTHER },
+	{ "x-spam-status",		HEADER_OTHER },
+	{ "x-status",			HEADER_OTHER },
+	{ "x-tuid",			HEADER_OTHER },
+	{ "x-uniform-type-identifier",	HEADER_OTHER },
+	{ "x-universally-unique-identifier", HEADER_OTHER },
+};
+
+static int
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
+}
+
+static int
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static int
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* strncasecmp() without a locale: text of known length against a name. */
+static int
+name_cmp(const char *p, size_t len, const char *name)
+{
+	size_t	i;
+	int	d;
+
+	for (i = 0; i < len; i++)
+		if ((d = lower(p[i]) - lower(name[i])) != 0)
+			return d;
+	return -lower(name[len]);
+}
+
+int
+hstr_is(const struct hstr *s, const char *name)
+{
+	size_t i;
+
+	if (s->p == NULL)
+		return 0;
+	for (i = 0; i < s->len; i++)
+		if (name[i] == '\0' || lower(s->p[i]) != lower(name[i]))
+			return 0;
+	return name[i] == '\0';
+}
+
+int
+hstr_same(const struct hstr *a, const struct hstr *b)
+{
+	size_t i;
+
+	if (a->len != b->len)
+		return 0;
+	for (i = 0; i < a->len; i++)
+		if (lower(a->p[i]) != lower(b->p[i]))
+			return 0;
+	return 1;
+}
+
+enum header_id
+header_id(const char *p, size_t len)
+{
+	size_t	lo = 0, hi = sizeof(header_names) / sizeof(header_names[0]);
+	size_t	mid;
+	int	d;
+
+	while (lo < hi) {
+		mid = (lo + hi) / 2;
+		d = name_cmp(p, len, header_names[mid].name);
+		if (d == 0)
+			return header_names[mid].id;
+		if (d < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return HEADER_NONE;
+}
+
+void
+header_start(struct header_iter *it, const void *p, size_t len)
+{
+	it->p = p;
+	it->end = it->p + len;
+}
+
+/* Behind the line that begins at p. */
+static const char *
+line_end(const char *p, const char *end)
+{
+	const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+	return nl == NULL ? end : nl + 1;
+}
+
+static void
+trim(struct hstr *s)
+{
+	while (s->len > 0 && is_space(s->p[s->len - 1]))
+		s->len--;
+	while (s->len > 0 && is_space(*s->p)) {
+		s->p++;
+		s->len--;
+	}
+}
+
+/* Splits at the colon, if what is before it can be a name (RFC 5322, 2.2). */
+static void
+field_split(struct header_field *f)
+{
+	const char	*p = f->raw.p, *end = p + f->raw.len, *e;
+
+	while (p < end && *p > ' ' && *p < 0x7f && *p != ':')
+		p++;
+	for (e = p; p < end && is_blank(*p);)
+		p++;
+	f->name.p = f->raw.p;
+	f->name.len = 0;
+	f->value = f->raw;
+	if (p < end && *p == ':' && e > f->raw.p) {
+		f->name.len = (size_t)(e - f->raw.p);
+		f->value.p = p + 1;
+		f->value.len = (size_t)(end - f->value.p);
+	}
+	trim(&f->value);
+}
+
+int
+header_next(struct header_iter *it, struct header_field *f)
+{
+	const char *p = it->p;
+
+	if (p == it->end || *p == '\n' ||
+	    (*p == '\r' && it->end - p > 1 && p[1] == '\n'))
+		return 0;
+	do
+		p = line_end(p, it->end);
+	while (p < it->end && is_blank(*p));
+	f->raw.p = it->p;
+	f->raw.len = (size_t)(p - it->p);
+	field_split(f);
+	it->p = p;
+	return 1;
+}
+
+int
+header_unfold(struct ibuf *b, const char *p, size_t len)
+{
+	const char	*end = p + len, *run;
+
+	while (p < end) {
+		for (run = p; p < end && *p != '\r' && *p != '\n' &&
+		    *p != '\0'; p++)
+			;
+		if (ibuf_add(b, run, (size_t)(p - run)) == -1)
+			return -1;
+		while (p < end && (*p == '\r' || *p == '\n' || *p == '\0'))
+			p++;
+	}
+	return 0;
+}
