@@ -43,6 +43,20 @@ proc_session(char *buf, size_t len, uint32_t session)
 	    session);
 }
 
+void
+proc_stat(struct proc_peer *p, uint32_t req, const char *name, uint64_t value)
+{
+	struct m_ctl_stat	m;
+	char			me[32];
+
+	snprintf(me, sizeof(me), "%s/%u", role_names[proc_self.role],
+	    proc_self.slot);
+	m.process = me;
+	m.name = name;
+	m.value = value;
+	proc_send(p, M_ctl_stat, 0, req, -1, &m);
+}
+
 struct proc_peer *
 proc_peer_new(int fd, enum role role, uint16_t slot, uint32_t gen)
 {
@@ -125,6 +139,27 @@ proc_send(struct proc_peer *p, enum msg_type type, uint32_t id, uint32_t req,
 		if (errno == ERANGE)
 			fatalx("message %s to %s: a field too long",
 			    msg_defs[type].name, proc_name(p));
+		log_warn("message %s to %s", msg_defs[type].name,
+		    proc_name(p));
+		proc_drop(p);
+		return;
+	}
+	p->dirty = 1;
+	turn_work = 1;
+}
+
+void
+proc_send_raw(struct proc_peer *p, enum msg_type type, uint32_t id,
+    uint32_t req, const struct ibuf *body)
+{
+	struct ibuf	*b;
+	size_t		 mark;
+
+	if (p == NULL || p->dead)
+		return;
+	if ((b = imsg_open(&p->ib, &mark)) == NULL ||
+	    ibuf_add_ibuf(b, body) == -1 ||
+	    imsg_close(&p->ib, mark, (uint16_t)type, id, req, -1) == -1) {
 		log_warn("message %s to %s", msg_defs[type].name,
 		    proc_name(p));
 		proc_drop(p);

@@ -94,6 +94,9 @@ void	 proc_exit(int) __attribute__((__noreturn__));
  */
 void	 proc_send(struct proc_peer *, enum msg_type, uint32_t, uint32_t,
 	    int, const void *);
+/* A body that was encoded before. */
+void	 proc_send_raw(struct proc_peer *, enum msg_type, uint32_t, uint32_t,
+	    const struct ibuf *);
 struct proc_peer *proc_find(enum role, int);
 struct proc_peer *proc_find_gen(enum role, uint32_t);
 /* Close a channel: peer_down is called at the end of the turn. */
@@ -107,6 +110,9 @@ void	 proc_violation(struct proc_peer *, unsigned int, const char *);
 const char *proc_name(const struct proc_peer *);
 /* A session's name in logs, requests and mfrontctl: boot-gen-session. */
 void	 proc_session(char *, size_t, uint32_t);
+
+/* A counter in answer to ctl_stats number req. */
+void	 proc_stat(struct proc_peer *, uint32_t, const char *, uint64_t);
 
 /* The parts, for the parent. */
 struct proc_peer *proc_peer_new(int, enum role, uint16_t, uint32_t);

@@ -61,6 +61,7 @@ tmo_fire(int fd, short ev, void *arg)
 		while ((t = TAILQ_FIRST(&c->queue)) != NULL &&
 		    t->when <= tmo_now()) {
 			tmo_stop(t);
+			t->fired = c;
 			c->fired(t);
 		}
 	}

@@ -22,6 +22,7 @@ struct tmo_class {
 
 struct tmo {
 	struct tmo_class	*class;		/* NULL: does not run */
+	struct tmo_class	*fired;		/* the class that fired last */
 	time_t			 when;
 	TAILQ_ENTRY(tmo)	 entry;
 };
