@@ -157,7 +157,7 @@ MSG(conf_control, R_PARENT, R_CONTROL, FD, 0)
 	STR(conf_control, path, 1024)
 END(conf_control)
 MSG(conf_store, R_PARENT, R_STORE, FD, 0)
-	STR(conf_store, dir, 1024)
+	U32(conf_store, uid)		/* whom it answers: the connector */
 END(conf_store)
 MSG(conf_end, R_PARENT, R_CHILD, NOFD, 0)
 	U32(conf_end, serial)

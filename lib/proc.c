@@ -110,8 +110,8 @@ proc_drop(struct proc_peer *p)
 	turn_work = 1;
 }
 
-static void
-proc_peer_free(struct proc_peer *p)
+void
+proc_peer_abandon(struct proc_peer *p)
 {
 	event_del(&p->ev);
 	if (p->blocked)
@@ -286,7 +286,7 @@ proc_turn(void)
 			TAILQ_REMOVE(&proc_self.peers, p, entry);
 			if (ops->peer_down != NULL)
 				ops->peer_down(p);
-			proc_peer_free(p);
+			proc_peer_abandon(p);
 		}
 	}
 	p = proc_self.parent;

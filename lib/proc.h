@@ -116,6 +116,8 @@ void	 proc_stat(struct proc_peer *, uint32_t, const char *, uint64_t);
 
 /* The parts, for the parent. */
 struct proc_peer *proc_peer_new(int, enum role, uint16_t, uint32_t);
+/* Frees one that was not put on the list of peers. */
+void	 proc_peer_abandon(struct proc_peer *);
 void	 proc_dispatch_ops(const struct proc_ops *);
 void	 proc_loop(void) __attribute__((__noreturn__));
 void	 proc_turn(void);

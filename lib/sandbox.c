@@ -68,6 +68,11 @@ sandbox_enter(const struct sandbox *sb, char *desc, size_t len)
 	    sandbox_limit(RLIMIT_NOFILE, sb->nfiles > 0 ? sb->nfiles :
 	    RLIM_INFINITY, "nofile") == -1)
 		return -1;
+	/* the store's files are all named relative to its folder */
+	if (!sb->root && sb->role == ROLE_STORE && chdir(sb->chroot) == -1) {
+		log_warn("chdir %s", sb->chroot);
+		return -1;
+	}
 	if (sb->root) {
 		if (sandbox_chroot(sb) == -1 || sandbox_user(sb) == -1)
 			return -1;

@@ -1,0 +1,385 @@
+/*
+ * Reload in two phases: parse, bind and have every child prepare; only when
+ * all of them can, switch.  What fails changes nothing and says why.
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "parent.h"
+
+static struct {
+	struct conf	*conf;		/* the new one; NULL: none runs */
+	uint32_t	 ctlgen;	/* control process that asked, 0: none */
+	uint32_t	 req;
+	int		 waiting;	/* children that have not answered */
+	struct ibuf	 text;		/* what changes */
+} reload;
+
+int
+reload_running(void)
+{
+	return reload.conf != NULL;
+}
+
+static void
+reload_answer(int ok, const char *text)
+{
+	struct m_ctl_end	m;
+	char			buf[4096];
+
+	strlcpy(buf, text, sizeof(buf));
+	m.ok = (uint8_t)ok;
+	m.text = buf;
+	if (reload.ctlgen != 0)
+		proc_send(proc_find_gen(ROLE_CONTROL, reload.ctlgen),
+		    M_ctl_end, 0, reload.req, -1, &m);
+	log_info("reload %s: %s", ok ? "done" : "refused", buf);
+}
+
+static void
+say(const char *fmt, const char *what)
+{
+	(void)ibuf_addf(&reload.text, "%s%s%s", ibuf_size(&reload.text) > 0 ?
+	    ", " : "", fmt, what);
+}
+
+/* what changed */
+
+static int
+data_equal(const struct conf_data *a, const struct conf_data *b)
+{
+	return a->len == b->len && (a->len == 0 ||
+	    memcmp(a->data, b->data, a->len) == 0);
+}
+
+static int
+text_equal(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+static const struct conf_listen *
+listen_named(const struct conf *c, const struct conf_listen *l)
+{
+	const struct conf_listen *o;
+
+	TAILQ_FOREACH(o, &c->listens, entry)
+		if (strcmp(o->name, l->name) == 0 && o->role == l->role &&
+		    o->tls == l->tls)
+			return o;
+	return NULL;
+}
+
+static void
+diff_listens(const struct conf *old, const struct conf *new)
+{
+	const struct conf_listen *l;
+
+	TAILQ_FOREACH(l, &new->listens, entry)
+		if (listen_named(old, l) == NULL)
+			say("listener added: ", l->name);
+	TAILQ_FOREACH(l, &old->listens, entry)
+		if (listen_named(new, l) == NULL)
+			say("listener removed: ", l->name);
+}
+
+static const struct conf_cert *
+cert_named(const struct conf *c, const char *name)
+{
+	const struct conf_cert *k;
+
+	TAILQ_FOREACH(k, &c->certs, entry)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+static void
+diff_certs(const struct conf *old, const struct conf *new)
+{
+	const struct conf_cert *k, *o;
+
+	TAILQ_FOREACH(k, &new->certs, entry) {
+		if ((o = cert_named(old, k->name)) == NULL)
+			say("certificate added: ", k->name);
+		else if (!data_equal(&o->cert, &k->cert) ||
+		    !data_equal(&o->key, &k->key))
+			say("certificate changed: ", k->name);
+	}
+	TAILQ_FOREACH(k, &old->certs, entry)
+		if (cert_named(new, k->name) == NULL)
+			say("certificate removed: ", k->name);
+}
+
+static struct conf_storage *
+storage_named(const struct conf *c, const char *name)
+{
+	struct conf_storage *st;
+
+	TAILQ_FOREACH(st, &c->storages, entry)
+		if (strcmp(st->name, name) == 0)
+			return st;
+	return NULL;
+}
+
+static int
+urls_equal(const struct conf_storage *a, const struct conf_storage *b)
+{
+	const struct conf_url	*u = TAILQ_FIRST(&a->urls);
+	const struct conf_url	*v = TAILQ_FIRST(&b->urls);
+
+	while (u != NULL && v != NULL) {
+		if (strcmp(u->text, v->text) != 0)
+			return 0;
+		u = TAILQ_NEXT(u, entry);
+		v = TAILQ_NEXT(v, entry);
+	}
+	return u == NULL && v == NULL;
+}
+
+static void
+diff_storages(const struct conf *old, const struct conf *new)
+{
+	const struct conf_storage *st, *o;
+
+	TAILQ_FOREACH(st, &new->storages, entry) {
+		if ((o = storage_named(old, st->name)) == NULL)
+			say("storage added: ", st->name);
+		else if (!urls_equal(o, st) ||
+		    !data_equal(&o->token, &st->token) ||
+		    !data_equal(&o->ca, &st->ca) ||
+		    !data_equal(&o->cert, &st->cert) ||
+		    !data_equal(&o->key, &st->key))
+			say("storage changed: ", st->name);
+	}
+	TAILQ_FOREACH(st, &old->storages, entry)
+		if (storage_named(new, st->name) == NULL)
+			say("storage removed: ", st->name);
+}
+
+static void
+diff_rest(const struct conf *old, const struct conf *new)
+{
+	if (memcmp(&old->limits, &new->limits, sizeof(old->limits)) != 0)
+		say("limits", "");
+	if (!data_equal(&old->passwd, &new->passwd))
+		say("password file", "");
+	if (old->auth != new->auth || old->auth_storage != new->auth_storage)
+		say("auth", "");
+	if (memcmp(old->prefork, new->prefork, sizeof(old->prefork)) != 0)
+		say("prefork", "");
+	if (old->plain_loopback != new->plain_loopback)
+		say("plaintext login", "");
+	if (!text_equal(old->hostname, new->hostname))
+		say("hostname", "");
+}
+
+/* What a running house cannot change; NULL if nothing of that kind did. */
+static const char *
+needs_restart(const struct conf *old, const struct conf *new)
+{
+	const struct conf_storage *st, *o;
+	int i;
+
+	if (old->sandbox != new->sandbox)
+		return "sandbox";
+	if (!text_equal(old->chroot, new->chroot))
+		return "chroot";
+	if (!text_equal(old->control, new->control))
+		return "control socket";
+	if (!text_equal(old->rundir, new->rundir))
+		return "run folder";
+	if (old->logdest != new->logdest && !parent.foreground)
+		return "log";
+	for (i = 0; i < ROLE_MAX; i++)
+		if (!text_equal(old->users[i], new->users[i]))
+			return "user";
+	TAILQ_FOREACH(st, &new->storages, entry)
+		if ((o = storage_named(old, st->name)) != NULL &&
+		    !text_equal(o->dir, st->dir))
+			return "folder of a storage";
+	return NULL;
+}
+
+/*
+ * A storage keeps its number for as long as it keeps its name: sessions,
+ * grants and caches go by it.
+ */
+static void
+storage_numbers(const struct conf *old, struct conf *new)
+{
+	struct conf_storage	*st, *o;
+	uint16_t		 auth_old = new->auth_storage, next = 0;
+	int			 auth_done = 0;
+
+	TAILQ_FOREACH(o, &old->storages, entry)
+		if (o->id >= next)
+			next = o->id + 1;
+	TAILQ_FOREACH(st, &new->storages, entry) {
+		uint16_t was = st->id;
+
+		o = storage_named(old, st->name);
+		st->id = o != NULL ? o->id : next++;
+		if (!auth_done && was == auth_old) {
+			new->auth_storage = st->id;
+			auth_done = 1;
+		}
+	}
+}
+
+/* the phases */
+
+static void
+reload_end(int ok, const char *text)
+{
+	reload_answer(ok, text);
+	reload.conf = NULL;
+	ibuf_fini(&reload.text);
+}
+
+static void
+reload_abort(const char *why)
+{
+	struct child		*c;
+	struct m_conf_abort	 m;
+
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->state == CHILD_RUNNING && c->peer != NULL) {
+			m.serial = c->serial;
+			proc_send(c->peer, M_conf_abort, 0, 0, -1, &m);
+		}
+	listen_close(reload.conf, parent.conf);
+	conf_free(reload.conf);
+	reload_end(0, why);
+}
+
+static void
+end_surplus(void)
+{
+	struct m_stop	 m = { 60 };
+	struct child	*c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &parent.children, entry, next) {
+		if (c->state == CHILD_NONE && !c->surplus)
+			parent_child_start(c);
+		else if (c->surplus && c->peer != NULL) {
+			c->state = CHILD_STOPPING;
+			proc_send(c->peer, M_stop, 0, 0, -1, &m);
+		}
+	}
+}
+
+static void
+reload_commit(void)
+{
+	struct conf		*old = parent.conf;
+	struct child		*c;
+	struct m_conf_commit	 m;
+	struct m_stop		 stop = { 1 };
+
+	parent.conf = reload.conf;
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->state == CHILD_RUNNING && c->peer != NULL) {
+			m.serial = c->serial;
+			proc_send(c->peer, M_conf_commit, 0, 0, -1, &m);
+			/* it knows no state, and reads resolv.conf again */
+			if (c->role == ROLE_CONNECTOR)
+				proc_send(c->peer, M_stop, 0, 0, -1, &stop);
+		}
+	listen_close(old, parent.conf);
+	conf_free(old);
+	parent_children();
+	end_surplus();
+	if (ibuf_size(&reload.text) == 0)
+		say("nothing changed", "");
+	(void)ibuf_add_n8(&reload.text, '\0');
+	reload_end(1, (const char *)ibuf_data(&reload.text));
+}
+
+void
+reload_status(struct child *c, int ok, const char *error)
+{
+	char buf[1024];
+
+	if (reload.conf == NULL)
+		return;
+	if (!ok) {
+		snprintf(buf, sizeof(buf), "%s/%u: %s", role_names[c->role],
+		    c->slot, error);
+		reload_abort(buf);
+		return;
+	}
+	if (--reload.waiting == 0)
+		reload_commit();
+}
+
+void
+reload_child_gone(struct child *c)
+{
+	if (reload.conf != NULL)
+		reload_abort("a process died meanwhile, try again");
+}
+
+static int
+reload_prepare(void)
+{
+	const char	*what;
+	char		*err = NULL;
+
+	if ((what = needs_restart(parent.conf, reload.conf)) != NULL) {
+		if (asprintf(&err, "a change of \"%s\" needs a restart",
+		    what) == -1)
+			fatal(NULL);
+	} else if (listen_open(reload.conf, parent.conf, &err) == 0) {
+		storage_numbers(parent.conf, reload.conf);
+		return 0;
+	}
+	conf_free(reload.conf);
+	reload_end(0, err);
+	free(err);
+	return -1;
+}
+
+void
+reload_begin(struct proc_peer *p, uint32_t req)
+{
+	struct m_ctl_end	 busy = { 0, "a reload is running already" };
+	struct child		*c;
+	char			*err = NULL;
+
+	if (reload.conf != NULL || parent.stopping || !parent.up) {
+		if (p != NULL)
+			proc_send(p, M_ctl_end, 0, req, -1, &busy);
+		return;
+	}
+	ibuf_init(&reload.text, 4000);
+	reload.ctlgen = p != NULL ? p->gen : 0;
+	reload.req = req;
+	reload.conf = conf_load(parent.conffile, parent.macros, &err);
+	if (reload.conf == NULL) {
+		reload_end(0, err != NULL ? err : "no memory");
+		free(err);
+		return;
+	}
+	if (reload_prepare() == -1)
+		return;
+	diff_listens(parent.conf, reload.conf);
+	diff_certs(parent.conf, reload.conf);
+	diff_storages(parent.conf, reload.conf);
+	diff_rest(parent.conf, reload.conf);
+	reload.waiting = 0;
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->state == CHILD_RUNNING && c->peer != NULL)
+			reload.waiting++;
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->state == CHILD_RUNNING && c->peer != NULL)
+			send_conf(c, reload.conf, 0);
+}
