@@ -28,6 +28,7 @@
 struct dotin {
 	int		 state;
 	int		 raw;		/* BDAT: no dots, no end mark */
+	int		 unended;	/* output so far ends in mid line */
 	uint64_t	 bare_cr;	/* how many stood alone */
 	uint64_t	 bare_lf;
 	uint64_t	 nul;		/* NUL bytes, kept as they are */

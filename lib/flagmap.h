@@ -4,8 +4,9 @@
  * flags (lib/flags.h).
  *
  * A run is 8 bytes: "from this uid up to the next run's".  Runs reach over
- * uids that do not exist, so gaps between messages cost nothing and equal
- * neighbours are one run however the uids lie.  100,000 messages take less
+ * uids that do not exist and begin at one that does, so gaps between
+ * messages cost nothing, neighbours of equal flags are one run however the
+ * uids lie, and there are never more runs than messages.  100,000 messages take less
  * than 1 KB when alike, 1 MB if no two neighbours are.
  *
  * Reading goes through the struct freely (map.uids is the view for
@@ -13,9 +14,8 @@
  * only through these functions.  Changing functions return 0, or -1 with
  * errno ENOMEM, ENOSPC (see flags.h) and the map as it was.
  *
- * A set id is valid while a message in the map has it; one that no message
- * has is valid until the next changing call, except the call it is given
- * to: sets no longer used are swept there.
+ * A set id is valid until flagmap_tidy(), and longer if a message has it
+ * then.
  */
 #ifndef FLAGMAP_H
 #define FLAGMAP_H
@@ -37,7 +37,7 @@ struct flagmap {
 	struct flagrun	*run;
 	uint32_t	 n;
 	uint32_t	 cap;
-	uint32_t	 sweep_at;	/* sweep sets when so many are live */
+	uint32_t	 tidy_at;	/* when so many sets are there */
 };
 
 void	 flagmap_init(struct flagmap *);
@@ -59,6 +59,13 @@ int	 flagmap_minus(struct flagmap *, const struct uidset *, uint32_t,
 /* These messages are gone. */
 int	 flagmap_remove(struct flagmap *, const struct uidset *);
 
+/*
+ * Forgets the sets that no message has, when it is worth it (many are new
+ * since the last time).  For a moment when nobody holds an id: the end of a
+ * command.
+ */
+void	 flagmap_tidy(struct flagmap *);
+
 /* The id of a message's set, FLAGS_ERR if there is no such message. */
 uint32_t flagmap_get(const struct flagmap *, uint32_t);
 
@@ -72,6 +79,9 @@ struct flagmap_iter {
 	const struct flagmap	*map;
 	const struct uidset	*within;
 	uint64_t		 pos;	/* next uid to look at */
+	uint32_t		 iu;	/* where it may be in map->uids, */
+	uint32_t		 iw;	/* in within, */
+	uint32_t		 ir;	/* among the runs */
 };
 
 void	 flagmap_iter(struct flagmap_iter *, const struct flagmap *,

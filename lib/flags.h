@@ -10,8 +10,7 @@
  * Ownership: the table owns everything; texts are valid until flags_fini()
  * or until their set is swept.  A set id stays valid until a sweep that was
  * not told to keep it.  FLAGS_ERR is returned with errno: EINVAL (not a
- * flag), ENOSPC (too many keywords in the mailbox or flags in the set, or
- * the set's text would be over FLAGS_TEXT_MAX), ENOMEM.
+ * flag), ENOSPC (over one of the bounds below), ENOMEM.
  */
 #ifndef FLAGS_H
 #define FLAGS_H
@@ -33,6 +32,7 @@
 #define FLAGS_KEYWORDS_MAX	1024	/* a mailbox */
 #define FLAGS_SET_MAX		256	/* keywords a message */
 #define FLAGS_TEXT_MAX		8000	/* bytes of a set's text */
+#define FLAGS_SETS_MAX		1000000	/* different sets a mailbox */
 
 #define FLAGS_EMPTY	0		/* the id of the set without flags */
 #define FLAGS_ERR	UINT32_MAX
@@ -55,11 +55,11 @@ struct flags {
 	uint32_t		*kwhash;	/* index + 1 by name */
 	uint32_t		 kwhashsize;
 	struct flag_set		**set;		/* by id; NULL: free */
-	uint32_t		 nset;		/* ids given out */
+	uint32_t		 nset;		/* ids are below */
 	uint32_t		 setcap;
-	uint32_t		 nlive;
-	uint32_t		 freeid;	/* search for a free id here */
-	uint32_t		*hash;		/* id + 1 by content */
+	uint32_t		 nlive;		/* sets there are */
+	uint32_t		 freeid;	/* none is free below */
+	uint32_t		*hash;		/* ids by content, 0: free */
 	uint32_t		 hashsize;
 };
 
