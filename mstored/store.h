@@ -1,0 +1,339 @@
+/*
+ * What the storage server asks of its database.  Behind this interface
+ * stands SQLite (store_*.c); nothing in front of it knows SQL.
+ *
+ * The store is the current folder: the database and the files of large
+ * contents are opened by relative names, so that the process can be
+ * chrooted into it.
+ *
+ * A struct store is one connection and belongs to one thread.  The server
+ * has two: the event loop's reads, the writer thread's changes.
+ *
+ * Functions return ST_OK or another code of sterr.h, which is what the
+ * client is answered; the reason for ST_INTERNAL has been logged.  Texts in
+ * results point into the connection and stay until its next call.  Dates are
+ * packed by store_date(), times are seconds since 1970.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include <sys/types.h>
+#include <stdint.h>
+
+#include "cluster.h"
+#include "flagset.h"
+#include "ibuf.h"
+#include "names.h"
+#include "rfcdate.h"
+#include "sterr.h"
+#include "uidset.h"
+
+struct store;
+
+struct store_conf {
+	int		 open_accounts;	/* unknown ones come into being */
+	int64_t		 max_mailboxes;	/* an account, subscriptions too */
+	int64_t		 grace;		/* s an expunged content stays */
+	int64_t		 log_rows;	/* changes remembered, at most */
+	int64_t		 log_age;	/* s a change is remembered */
+	int64_t		 key_age;	/* s a key is remembered */
+	int		 cache_kb;	/* of each connection */
+};
+
+enum store_mode {
+	STORE_READER,
+	STORE_WRITER,		/* the server's: creates, upgrades, recovers */
+	STORE_ADMIN		/* another process: creates, upgrades */
+};
+
+/* NULL: why is in the buffer, for people. */
+struct store *store_open(const struct store_conf *, enum store_mode,
+	    char *, size_t);
+void	 store_close(struct store *);
+
+/*
+ * The server's start and end.  boot is the system's boot id, "" if unknown:
+ * when the last run ended uncleanly and the system has gone down since,
+ * flag changes may be lost; the messages of those mailboxes get new modseqs
+ * here (*lost counts the mailboxes).
+ */
+int	 store_recover(struct store *, const char *, int64_t *);
+int	 store_finish(struct store *);
+
+int64_t	 store_date(const struct rfcdate *);
+void	 store_undate(struct rfcdate *, int64_t);
+
+/* reading */
+
+/*
+ * Calls between two store_read_end() see one state of the store.  It must
+ * be called before waiting for anything, since it lets the log be reused.
+ */
+void	 store_read_end(struct store *);
+
+/* Part of every cursor: another store, or a restored one, has another. */
+uint32_t store_epoch(struct store *);
+/* The newest event, and the newest that is no longer remembered. */
+int	 store_seq(struct store *, int64_t *, int64_t *);
+
+int	 store_account(struct store *, const char *, int64_t *);
+
+struct store_mailbox {
+	struct mbox_id	 id;
+	int64_t		 account;
+	uint32_t	 uidnext;
+	uint64_t	 messages;
+	uint64_t	 unseen;
+	uint64_t	 deleted;
+	uint64_t	 size;
+	uint64_t	 modseq;
+	uint64_t	 block;		/* modseqs up to it may be in use */
+	uint64_t	 floor;		/* changes up to it are forgotten */
+	int64_t		 known;		/* flag set: what it has seen */
+	const char	*name;
+	size_t		 namelen;
+	const char	*roles;		/* JSON array, NULL: none */
+	int		 subscribed;
+};
+
+int	 store_mailbox(struct store *, int64_t, const struct mbox_id *,
+	    struct store_mailbox *);
+/*
+ * The account's mailboxes with a number over the third argument, by number;
+ * then subscriptions without a mailbox, by name.  A callback that returns
+ * non-zero ends the call.
+ */
+typedef int (*store_mailbox_cb)(void *, const struct store_mailbox *);
+typedef int (*store_name_cb)(void *, const char *, size_t);
+int	 store_mailboxes(struct store *, int64_t, int64_t, store_mailbox_cb,
+	    void *);
+int	 store_orphans(struct store *, int64_t, const char *, store_name_cb,
+	    void *);
+
+/* A flag set's text, as flagset_put() writes it, and FLAG_* bits. */
+struct store_flags {
+	int64_t		 id;
+	uint32_t	 sys;
+	size_t		 len;
+	char		*text;
+};
+const struct store_flags *store_flags(struct store *, int64_t);
+
+struct store_msg {
+	uint32_t	 uid;
+	int64_t		 flags;
+	uint64_t	 modseq;
+	struct content_id content;
+	uint64_t	 size;
+	int64_t		 date;
+	const char	*cache;		/* NULL: none kept, or not asked */
+	size_t		 cachelen;
+};
+enum store_want { STORE_FLAGS, STORE_ROWS, STORE_CACHE };
+
+/*
+ * Messages of a mailbox with uids lo to hi, in order: what says how much of
+ * the row is filled in (uid, flags and modseq always).
+ */
+struct store_scan {
+	int64_t		 account;
+	int64_t		 mailbox;
+	uint32_t	 lo;
+	uint32_t	 hi;
+	enum store_want	 what;
+};
+typedef int (*store_msg_cb)(void *, const struct store_msg *);
+int	 store_messages(struct store *, const struct store_scan *,
+	    store_msg_cb, void *);
+
+/*
+ * What changed in a mailbox after a modseq.  store_vanished() gives the
+ * uids that went, as texts, from log position *pos on, which it moves.
+ * store_changed() collects the uids that may have come or changed; *all is
+ * set instead when that is too much to collect.
+ */
+int	 store_vanished(struct store *, int64_t, uint64_t, int64_t *,
+	    store_name_cb, void *);
+int	 store_changed(struct store *, int64_t, uint64_t, struct uidset *,
+	    int *);
+
+struct store_event {
+	int64_t		 seq;
+	const char	*account;
+	struct mbox_id	 mailbox;	/* no 0: the account's list changed */
+	uint64_t	 modseq;
+};
+typedef int (*store_event_cb)(void *, const struct store_event *);
+int	 store_events(struct store *, int64_t, store_event_cb, void *);
+
+struct store_content {
+	uint64_t	 size;
+	const void	*data;		/* NULL: in its file */
+};
+int	 store_content(struct store *, int64_t, const struct content_id *,
+	    struct store_content *);
+
+int	 store_user(struct store *, const char *, const char **,
+	    const char **);
+int	 store_recipient(struct store *, const char *, const char **,
+	    struct mbox_id *);
+
+/* changing */
+
+/*
+ * One group: store_begin(), for each change store_savepoint() and then
+ * store_release() or store_undo(), store_commit().  A group that is not
+ * durable may be lost in a power failure, but nothing in it can be a thing
+ * that must not be: changes that need more say STORE_AGAIN, a code of its
+ * own, and are to be tried in a durable group.
+ *
+ * store_broken() says that the database has given up the whole group.
+ * store_failed() says that an fsync failed: what is on disk is unknown
+ * and the process must end.
+ */
+#define STORE_AGAIN	ST_CODE_MAX
+
+int	 store_begin(struct store *, int);
+int	 store_commit(struct store *);
+void	 store_rollback(struct store *);
+int	 store_savepoint(struct store *);
+int	 store_release(struct store *);
+void	 store_undo(struct store *);
+int	 store_broken(struct store *);
+int	 store_failed(const struct store *);
+/* Can the next group be one that is not durable? */
+int	 store_may_spare(struct store *);
+
+/* Events of the changes since the last call, oldest first. */
+size_t	 store_take_events(struct store *, struct store_event *, size_t);
+#define STORE_EVENTS_MAX	8	/* one change makes no more */
+
+/* As store_account(), but an open store makes one that is unknown. */
+int	 store_account_make(struct store *, const char *, int64_t *);
+
+struct store_change {
+	struct mbox_id	 mailbox;
+	uint64_t	 before;
+	uint64_t	 modseq;
+};
+
+/*
+ * Keys of repeated requests.  store_key_get() gives ST_OK and the remembered
+ * answer, ST_NO_SUCH_MESSAGE for a key that is new, ST_KEY_REUSED.
+ * Scope is an account, or 0; index is -1, or the row of an upload.
+ */
+struct store_key {
+	int64_t		 scope;
+	const char	*key;
+	int64_t		 index;
+	uint64_t	 print;		/* fingerprint of the request */
+};
+int	 store_key_get(struct store *, const struct store_key *, int *,
+	    struct ibuf *);
+int	 store_key_put(struct store *, const struct store_key *, int,
+	    const struct ibuf *);
+
+/* A content that several messages may get; kept by the first that does. */
+struct store_body {
+	const void	*data;		/* NULL: a new file, named by rnd */
+	uint64_t	 size;
+	struct content_id id;		/* no 0: not stored yet */
+};
+void	 store_body_new(struct store_body *);
+
+struct store_append {
+	int64_t		 account;
+	struct mbox_id	 mailbox;
+	const struct flagset *flags;
+	int64_t		 date;
+	const char	*cache;		/* NULL: none */
+	size_t		 cachelen;
+	struct store_body *body;
+	uint32_t	 uid;		/* out */
+	struct store_change change;	/* out */
+};
+int	 store_append(struct store *, struct store_append *);
+
+struct store_patch {
+	int64_t		 account;
+	struct mbox_id	 mailbox;
+	const struct uidset *uids;
+	int		 set;		/* add is all the message then has */
+	const struct flagset *add;	/* NULL: none */
+	const struct flagset *remove;
+	int		 conditional;
+	uint64_t	 unchanged_since;
+	struct store_change change;	/* out */
+	struct uidset	 modified;	/* out, the caller's */
+	/* rows of what changed; -1 ends it all with ST_TRY_LATER */
+	int		 (*rows)(void *, const struct clusters *);
+	void		*arg;
+};
+int	 store_patch(struct store *, struct store_patch *);
+
+struct store_expunge {
+	int64_t		 account;
+	struct mbox_id	 mailbox;
+	const struct uidset *uids;
+	const struct flagset *only;	/* NULL: unconditional */
+	struct store_change change;	/* out */
+	struct uidset	 vanished;	/* out, the caller's */
+};
+int	 store_expunge(struct store *, struct store_expunge *);
+
+struct store_copy {
+	int64_t		 account;
+	struct mbox_id	 mailbox;
+	struct mbox_id	 to;
+	const struct uidset *uids;
+	int		 move;
+	struct store_change from_change; /* out */
+	struct store_change to_change;	/* out */
+	struct uidset	 from;		/* out, the caller's */
+	uint32_t	 first;		/* out: the copies' first uid */
+};
+int	 store_copy(struct store *, struct store_copy *);
+
+int	 store_create(struct store *, int64_t, const char *, const char *,
+	    struct store_mailbox *);
+int	 store_rename(struct store *, int64_t, const char *, const char *);
+int	 store_delete(struct store *, int64_t, const struct mbox_id *);
+int	 store_subscribe(struct store *, int64_t, const char *, int);
+/* The account's list of mailboxes or subscriptions changed: an event. */
+int	 store_list_event(struct store *, int64_t);
+int	 store_cache_put(struct store *, int64_t, const struct content_id *,
+	    const char *, size_t);
+
+/*
+ * Housekeeping: one small step in a group of its own, 1 when there is more
+ * to do at once, 0 when not, -1 on an error that was logged.
+ */
+int	 store_clean(struct store *);
+/* Everything is on disk: give back the modseqs reserved for mailboxes. */
+int	 store_settle(struct store *);
+/* Move the log into the database when it has grown. */
+void	 store_checkpoint(struct store *, int);
+
+/* administration */
+
+int	 store_user_put(struct store *, const char *, const char *, int);
+int	 store_user_del(struct store *, const char *, int);
+int	 store_users(struct store *, store_name_cb, void *);
+int	 store_alias_put(struct store *, const char *, const char *);
+int	 store_alias_del(struct store *, const char *);
+typedef int (*store_pair_cb)(void *, const char *, const char *);
+int	 store_aliases(struct store *, store_pair_cb, void *);
+
+/* Sweeping contents pauses until then: a backup is copying files. */
+int	 store_hold(struct store *, int64_t);
+/* A restored copy: new store id, new uidvalidities for all mailboxes. */
+int	 store_renew(struct store *);
+/* A consistent copy into a new database file. */
+int	 store_copy_to(struct store *, const char *);
+/* Every content that is in a file. */
+typedef int (*store_file_cb)(void *, const uint8_t *, uint64_t);
+int	 store_files(struct store *, store_file_cb, void *);
+/* Counts and references; the number of faults found, -1 on an error. */
+int64_t	 store_check(struct store *);
+
+#endif /* STORE_H */
