@@ -515,8 +515,19 @@ MSG(st_event, R_ENGINE, R_IMAP, NOFD, 0)
 	U64(st_event, modseq)
 END(st_event)
 
-/* control: questions of mfrontctl, handed on; req is control's */
+/* mfrontctl's first: one of another version must not be understood */
+MSG(ctl_hello, R_CTL, R_CONTROL, NOFD, 0)
+	U64(ctl_hello, table)		/* msg_table_hash() */
+END(ctl_hello)
+/*
+ * Questions of mfrontctl, handed on; req is control's.  Sessions can be
+ * very many, so control asks a listener for a page at a time: ctl_end says
+ * where the next one begins.
+ */
 MSG(ctl_sessions, R_CONTROL|R_CTL, R_LISTENER|R_CONTROL, NOFD, 0)
+	U32(ctl_sessions, from)		/* 0, or ctl_end's next */
+	U32(ctl_sessions, count)	/* rows, at most */
+	U32(ctl_sessions, session)	/* this one only, 0: all */
 END(ctl_sessions)
 MSG(ctl_session, R_LISTENER|R_CONTROL, R_CONTROL|R_CTL, NOFD, 0)
 	STR(ctl_session, name, 64)
@@ -557,6 +568,7 @@ MSG(ctl_end, R_LISTENER|R_AUTH|R_ENGINE|R_CONTROL|R_PARENT, R_CONTROL|R_CTL,
     NOFD, 0)
 	U8(ctl_end, ok)
 	STR(ctl_end, text, 4096)
+	U32(ctl_end, next)		/* of sessions, 0: that was all */
 END(ctl_end)
 MSG(ctl_kick, R_CTL, R_CONTROL, NOFD, 0)
 	STR(ctl_kick, session, 64)	/* "": all of the user */

@@ -1130,28 +1130,45 @@ listener_answer(struct proc_peer *p, struct imsg *msg, const void *arg)
 /* control */
 
 static void
-listener_sessions(struct proc_peer *p, struct imsg *msg, const void *arg)
+listener_show(struct proc_peer *p, uint32_t req, struct lsession *s)
 {
 	struct m_ctl_session	 m;
-	struct m_ctl_end	 end = { 1, "" };
-	struct lsession		*s;
 	char			 name[64];
-	uint32_t		 i = 0;
 
-	while ((s = lsession_each(&i)) != NULL) {
-		memset(&m, 0, sizeof(m));
-		proc_session(name, sizeof(name), s->id);
-		m.name = name;
-		m.service = lproto->service;
-		m.user = s->user;
-		m.remote = lsession_remote(s);
-		m.tls = (uint8_t)io_is_tls(&s->io);
-		m.age = (uint32_t)(tmo_now() - s->since);
-		m.idle = (uint32_t)(tmo_now() - s->last);
-		m.in = s->io.nin;
-		m.out = s->io.nout;
-		lproto->show(s, &m);
-		proc_send(p, M_ctl_session, 0, msg->req, -1, &m);
+	memset(&m, 0, sizeof(m));
+	proc_session(name, sizeof(name), s->id);
+	m.name = name;
+	m.service = lproto->service;
+	m.user = s->user;
+	m.remote = lsession_remote(s);
+	m.tls = (uint8_t)io_is_tls(&s->io);
+	m.age = (uint32_t)(tmo_now() - s->since);
+	m.idle = (uint32_t)(tmo_now() - s->last);
+	m.in = s->io.nin;
+	m.out = s->io.nout;
+	lproto->show(s, &m);
+	proc_send(p, M_ctl_session, s->id, req, -1, &m);
+}
+
+static void
+listener_sessions(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_ctl_sessions	*q = arg;
+	struct m_ctl_end		 end = { 1, "", 0 };
+	struct lsession			*s;
+	uint32_t			 i = q->from, n;
+
+	if (q->session != 0) {
+		if ((s = slots_get(&sessions, q->session)) != NULL)
+			listener_show(p, msg->req, s);
+	} else {
+		for (n = 0; n < q->count; n++) {
+			if ((s = lsession_each(&i)) == NULL)
+				break;
+			listener_show(p, msg->req, s);
+		}
+		if (n == q->count)
+			end.next = i;
 	}
 	proc_send(p, M_ctl_end, 0, msg->req, -1, &end);
 }
