@@ -6,6 +6,10 @@
  * tokens, CA lists, the password file) and checks everything; it binds
  * nothing and changes nothing.  All strings and the struct itself belong to
  * the caller, who frees them with conf_free().
+ *
+ * What is not checked, since only the one who starts has to care: that the
+ * users of the processes exist, that the chroot is a good one, that an
+ * embedded store's folder is there.
  */
 #ifndef CONF_H
 #define CONF_H
@@ -16,14 +20,18 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
+#include "baseurl.h"
 #include "log.h"
 #include "msg.h"
 #include "sandbox.h"
 
-#define CONF_FILE	"/etc/mfrontd.conf"
-#define CONF_NAME_MAX	64
+#define CONF_FILE	CONF_SYSCONFDIR "/mfrontd.conf"
+#define CONF_NAME_MAX	64	/* of a certificate or storage, with NUL */
 
-/* A file's bytes, read when the configuration was loaded. */
+/*
+ * A file's bytes, read when the configuration was loaded; a NUL that len
+ * does not count follows them.  A token has its newline no more.
+ */
 struct conf_data {
 	char		*path;		/* NULL: not configured */
 	uint8_t		*data;		/* wiped when freed */
@@ -52,13 +60,17 @@ struct conf_cert {
 };
 
 /*
- * One address: "listen on localhost" makes one of each address that the
- * text has (numeric addresses, "*", "localhost", interface-free).
+ * One address: "listen on localhost" makes one of 127.0.0.1 and one of ::1,
+ * "*" one of 0.0.0.0 and one of ::.  Of such a pair each is optional: it is
+ * no error when this machine lacks its address family, only that it lacks
+ * both.  Names are not resolved.
  */
 struct conf_listen {
 	uint32_t		 id;
 	enum role		 role;		/* imap, pop3 or lmtp */
 	char			*name;		/* "127.0.0.1:1143", a path */
+	char			*where;		/* "file:line", for messages */
+	int			 optional;
 	struct sockaddr_storage	 ss;
 	socklen_t		 sslen;
 	char			*path;		/* unix socket, else NULL */
@@ -67,15 +79,10 @@ struct conf_listen {
 	mode_t			 mode;
 	enum listen_tls		 tls;
 	uint32_t		 cert;		/* id, 0: none */
-	TAILQ_HEAD(, conf_allow) allow;		/* lmtp; empty: see below */
+	/* lmtp over TCP: who may deliver, never empty (default: loopback) */
+	TAILQ_HEAD(, conf_allow) allow;
 	int			 fd;		/* the parent's, -1: not bound */
 	TAILQ_ENTRY(conf_listen) entry;
-};
-
-enum url_kind {
-	URL_HTTP,
-	URL_HTTPS,
-	URL_UNIX
 };
 
 struct conf_url {
@@ -85,7 +92,7 @@ struct conf_url {
 	char			*host;
 	uint16_t		 port;
 	char			*path;		/* without "/" at its end */
-	char			*sock;
+	char			*sock;		/* NULL but for URL_UNIX */
 	TAILQ_ENTRY(conf_url)	 entry;
 };
 
@@ -95,7 +102,7 @@ struct conf_storage {
 	char			*dir;		/* embedded, else NULL */
 	TAILQ_HEAD(, conf_url)	 urls;		/* embedded: filled in later */
 	struct conf_data	 token;
-	struct conf_data	 ca;
+	struct conf_data	 ca;		/* https: the system's if not set */
 	struct conf_data	 cert;		/* client certificate */
 	struct conf_data	 key;
 	TAILQ_ENTRY(conf_storage) entry;
@@ -136,6 +143,7 @@ struct conf_limits {
 
 struct conf {
 	char			*file;
+	char			*warnings;	/* lines as of errors, or NULL */
 	struct conf_limits	 limits;
 	int			 prefork[ROLE_MAX];	/* 1 where not said */
 	int			 sandbox;		/* enum sandbox_mode */
@@ -162,8 +170,9 @@ struct conf {
 
 /*
  * Returns NULL when there are errors; then *errors (to be freed) has all of
- * them, a line "file:line: text" each.  Macros are "name=value" texts that
- * win over those in the file (mfrontd -D), NULL-ended.
+ * them, a line "file:line: text" each ("file: text" for what is missing),
+ * in the order of their finding.  Macros are "name=value" texts that win
+ * over those in the file (mfrontd -D), NULL-ended; NULL for none.
  */
 struct conf	*conf_load(const char *, const char *const *, char **);
 void		 conf_free(struct conf *);
