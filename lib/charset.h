@@ -31,8 +31,8 @@ int	 charset_known(const char *, size_t);
 /*
  * A conversion, fed in pieces of any size; a character may be split over
  * them.  Input never fails: what is no character becomes U+FFFD.  Output
- * is appended, at most 4 bytes for an input byte (8 more at a start).
- * 0, or -1 with the ibuf's errno, after which the rest of the piece is lost.
+ * is appended; the ibuf must have room for 4 bytes for an input byte and 64
+ * more.  0, or -1 with its errno, after which the rest of the piece is lost.
  * charset_finish() writes what a cut-off character left and starts over.
  */
 struct charset_conv {
@@ -55,7 +55,9 @@ int	 charset_finish(struct charset_conv *, struct ibuf *);
  * RFC 5051, compares).  Two strings that people call the same fold to the
  * same bytes.  The input is UTF-8 (what is not becomes U+FFFD), in pieces
  * split anywhere between characters; charset_fold_finish() ends a string.
- * More than CHARSET_MARKS marks on one letter keep their order.
+ * More than CHARSET_MARKS marks on one letter keep their order.  Characters
+ * that are not to be seen (soft hyphens, joiners) are dropped.  The output
+ * may be 11 times the input, and usually is as long.
  */
 #define CHARSET_MARKS	32
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "header.h"
+#include "header_lex.h"
 
 /*
  * Sorted, lower case.  The fields that have HEADER_OTHER are those that
@@ -79,25 +80,7 @@ static const struct {
 	{ "x-universally-unique-identifier", HEADER_OTHER },
 };
 
-static int
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
-}
-
-static int
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static int
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* strncasecmp() without a locale: text of known length against a name. */
+/* Text of known length against a name in lower case. */
 static int
 name_cmp(const char *p, size_t len, const char *name)
 {
@@ -105,9 +88,9 @@ name_cmp(const char *p, size_t len, const char *name)
 	int	d;
 
 	for (i = 0; i < len; i++)
-		if ((d = lower(p[i]) - lower(name[i])) != 0)
-			return d;
-	return -lower(name[len]);
+		if ((d = lex_lower(p[i]) - name[i]) != 0 || name[i] == '\0')
+			return d == 0 ? 1 : d;
+	return -name[len];
 }
 
 int
@@ -118,7 +101,7 @@ hstr_is(const struct hstr *s, const char *name)
 	if (s->p == NULL)
 		return 0;
 	for (i = 0; i < s->len; i++)
-		if (name[i] == '\0' || lower(s->p[i]) != lower(name[i]))
+		if (name[i] == '\0' || lex_lower(s->p[i]) != lex_lower(name[i]))
 			return 0;
 	return name[i] == '\0';
 }
@@ -131,7 +114,7 @@ hstr_same(const struct hstr *a, const struct hstr *b)
 	if (a->len != b->len)
 		return 0;
 	for (i = 0; i < a->len; i++)
-		if (lower(a->p[i]) != lower(b->p[i]))
+		if (lex_lower(a->p[i]) != lex_lower(b->p[i]))
 			return 0;
 	return 1;
 }
@@ -163,21 +146,28 @@ header_start(struct header_iter *it, const void *p, size_t len)
 	it->end = it->p + len;
 }
 
-/* Behind the line that begins at p. */
-static const char *
-line_end(const char *p, const char *end)
+const char *
+lex_comment(const char *p, const char *end)
 {
-	const char *nl = memchr(p, '\n', (size_t)(end - p));
+	int depth = 0;
 
-	return nl == NULL ? end : nl + 1;
+	for (; p < end; p++) {
+		if (*p == '\\' && p + 1 < end)
+			p++;
+		else if (*p == '(')
+			depth++;
+		else if (*p == ')' && --depth == 0)
+			return p + 1;
+	}
+	return NULL;
 }
 
 static void
 trim(struct hstr *s)
 {
-	while (s->len > 0 && is_space(s->p[s->len - 1]))
+	while (s->len > 0 && lex_space(s->p[s->len - 1]))
 		s->len--;
-	while (s->len > 0 && is_space(*s->p)) {
+	while (s->len > 0 && lex_space(*s->p)) {
 		s->p++;
 		s->len--;
 	}
@@ -191,7 +181,7 @@ field_split(struct header_field *f)
 
 	while (p < end && *p > ' ' && *p < 0x7f && *p != ':')
 		p++;
-	for (e = p; p < end && is_blank(*p);)
+	for (e = p; p < end && lex_blank(*p);)
 		p++;
 	f->name.p = f->raw.p;
 	f->name.len = 0;
@@ -213,8 +203,8 @@ header_next(struct header_iter *it, struct header_field *f)
 	    (*p == '\r' && it->end - p > 1 && p[1] == '\n'))
 		return 0;
 	do
-		p = line_end(p, it->end);
-	while (p < it->end && is_blank(*p));
+		p = lex_line(p, it->end);
+	while (p < it->end && lex_blank(*p));
 	f->raw.p = it->p;
 	f->raw.len = (size_t)(p - it->p);
 	field_split(f);

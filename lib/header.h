@@ -90,7 +90,7 @@ int	 header_unfold(struct ibuf *, const char *, size_t);
  * (RFC 2047), wherever they stand; white space between two of them is
  * dropped, a character split over two is joined.  Broken ones stay as they
  * are.  Bytes that are not UTF-8 become U+FFFD, control characters a
- * space.  The output is at most four times the input.
+ * space.  The ibuf must have room for four times the input and 64 more.
  */
 int	 header_decode(struct ibuf *, const char *, size_t);
 
@@ -155,6 +155,8 @@ struct header_addrs {
 	const char	*p;
 	const char	*end;
 	int		 group;		/* inside one */
+	const char	*openquote;	/* none from here on is closed */
+	const char	*opencomment;
 	size_t		 used;
 	char		 buf[HEADER_ADDR_MAX];
 };

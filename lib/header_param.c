@@ -7,14 +7,9 @@
 
 #include "charset.h"
 #include "header.h"
+#include "header_lex.h"
 
 #define PIECES_MAX	64
-
-static int
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
 
 /* A token here is whatever cannot be taken for something else. */
 static int
@@ -24,30 +19,19 @@ is_token(char c)
 	    strchr("()<>@,;:\\\"/[]?=", c) == NULL;
 }
 
-/* Behind the comment at p, or behind the '(' if it is never closed. */
-static const char *
-comment_end(const char *p, const char *end)
-{
-	const char	*start = p;
-	int		 depth = 0;
-
-	for (; p < end; p++) {
-		if (*p == '\\' && p + 1 < end)
-			p++;
-		else if (*p == '(')
-			depth++;
-		else if (*p == ')' && --depth == 0)
-			return p + 1;
-	}
-	return start + 1;
-}
-
+/* An open comment takes the rest of the value with it. */
 static void
 skip_space(struct header_iter *it)
 {
-	while (it->p < it->end && (is_space(*it->p) || *it->p == '('))
-		it->p = *it->p == '(' ? comment_end(it->p, it->end) :
-		    it->p + 1;
+	const char *p;
+
+	while (it->p < it->end && (lex_space(*it->p) || *it->p == '(')) {
+		p = it->p + 1;
+		if (*it->p == '(' &&
+		    (p = lex_comment(it->p, it->end)) == NULL)
+			p = it->end;
+		it->p = p;
+	}
 }
 
 static void
@@ -104,7 +88,7 @@ static void
 take_value(struct header_iter *it, struct hstr *s)
 {
 	s->p = it->p;
-	while (it->p < it->end && *it->p != ';' && !is_space(*it->p))
+	while (it->p < it->end && *it->p != ';' && !lex_space(*it->p))
 		it->p++;
 	s->len = (size_t)(it->p - s->p);
 }
@@ -232,26 +216,16 @@ pieces_collect(struct pieces *ps, const char *p, size_t len, const char *name)
 	}
 }
 
-static int
-hexval(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static size_t
 pct_decode(char *p, size_t len)
 {
 	size_t i, o = 0;
 
 	for (i = 0; i < len; i++) {
-		if (p[i] == '%' && len - i > 2 && hexval(p[i + 1]) != -1 &&
-		    hexval(p[i + 2]) != -1) {
-			p[o++] = (char)(hexval(p[i + 1]) << 4 |
-			    hexval(p[i + 2]));
+		if (p[i] == '%' && len - i > 2 && lex_hex(p[i + 1]) != -1 &&
+		    lex_hex(p[i + 2]) != -1) {
+			p[o++] = (char)(lex_hex(p[i + 1]) << 4 |
+			    lex_hex(p[i + 2]));
 			i += 2;
 		} else
 			p[o++] = p[i];

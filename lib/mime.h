@@ -14,9 +14,9 @@
  * - a header ends at a blank line or a boundary; lines without a colon
  *   belong to it.
  *
- * Beyond a limit a part is opaque: a leaf, whatever its type says.  With
- * the last part that is allowed, boundaries end to count: it reaches to
- * the end of the message.
+ * Beyond a limit a part is opaque: a leaf, whatever its type says.  Once
+ * there are as many parts as allowed, boundaries that would begin another
+ * are text.
  */
 #ifndef MIME_H
 #define MIME_H
@@ -48,8 +48,7 @@ enum mime_kind {
 enum mime_encoding {
 	MIME_IDENTITY,		/* 7bit, 8bit, binary, none, unknown */
 	MIME_BASE64,
-	MIME_QP,
-	MIME_UUENCODE
+	MIME_QP
 };
 
 /* A field that was kept, as it stood, its last line end included. */
@@ -67,7 +66,7 @@ struct mime_part {
 	enum mime_kind	 kind;
 	enum mime_encoding encoding;
 	int		 opaque;	/* a leaf only because of a limit */
-	int		 blank;		/* its header ended with a blank line */
+	int		 blank;		/* bytes of the line that ended it */
 	int		 lost;		/* fields were dropped by a limit */
 	unsigned	 depth;
 	unsigned	 num;		/* place among its siblings, from 1 */
@@ -136,7 +135,8 @@ uint32_t	 mime_name_hash(const char *, size_t);
  * Transfer encodings (RFC 2045, 6), fed in pieces: returns how many bytes
  * it wrote to out, which needs room for len + MIME_DECODE_SLACK.  What is
  * broken is skipped, or passed as it is (a bad =XX), and never fails.
- * mime_decode_finish() writes what was held back.
+ * mime_decode_finish() writes what was held back (up to the slack) and
+ * starts over.  mime_encoding() takes the value of the field.
  */
 #define MIME_DECODE_SLACK	128
 
@@ -145,9 +145,8 @@ struct mime_decoder {
 	uint32_t	 bits;
 	int		 nbits;
 	int		 state;
-	int		 left;		/* uuencode: bytes of this line */
 	unsigned	 nhold;
-	char		 hold[96];
+	char		 hold[64];	/* white space that may end a line */
 };
 
 enum mime_encoding mime_encoding(const struct hstr *);

@@ -62,15 +62,15 @@ void	 summary_free(struct summary_maker *);
  */
 struct summary {
 	unsigned	 lacks;		/* SUMMARY_NO_* */
-	int		 blank;		/* a blank line ends the header */
+	unsigned	 blank;		/* bytes of the line that ends it */
 	uint64_t	 size;		/* of the message: check it */
 	uint64_t	 hdr_len;	/* of its header, blank line included */
-	struct hstr	 names;		/* the rest: coded as in the text */
+	struct hstr	 names;		/* these are coded as in the text */
 	struct hstr	 fields;
 	struct hstr	 parts;
 	struct hstr	 preview;
-	struct hstr	 env[HEADER_ENVELOPE_LAST + 1];
-	unsigned	 env_lost;	/* bits: is there, value not kept */
+	struct hstr	 env[HEADER_ENVELOPE_LAST + 1];	/* values */
+	unsigned	 env_lost;	/* bits: may be there, not kept */
 };
 
 int	 summary_parse(struct summary *, const char *, size_t);
@@ -133,6 +133,8 @@ struct summary_part {
 struct summary_parts {
 	const char	*p;
 	const char	*end;
+	uint64_t	 size;		/* of the message */
+	int		 begun;
 	unsigned	 depth;
 	unsigned	 left[MIME_DEPTH_MAX + 1];
 };
