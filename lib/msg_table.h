@@ -114,6 +114,7 @@ MSG(conf_auth, R_PARENT, R_AUTH, NOFD, 0)
 	U16(conf_auth, storage)
 	STR(conf_auth, file, 1024)	/* for messages */
 	U32(conf_auth, workers)
+	U16(conf_auth, engines)		/* places, running or not */
 END(conf_auth)
 MSG(conf_domain, R_PARENT, R_AUTH, NOFD, 0)
 	STR(conf_domain, name, 256)

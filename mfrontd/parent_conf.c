@@ -218,6 +218,7 @@ send_auth(struct child *c, const struct conf *conf)
 	m.storage = conf->auth_storage;
 	m.file = conf->passwd.path;
 	m.workers = (uint32_t)conf->auth_workers;
+	m.engines = (uint16_t)conf->prefork[ROLE_ENGINE];
 	proc_send(c->peer, M_conf_auth, 0, 0, -1, &m);
 	TAILQ_FOREACH(d, &conf->domains, entry) {
 		dm.name = d->name;
