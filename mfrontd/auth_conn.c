@@ -1,0 +1,329 @@
+/*
+ * Every connection to a listener, as the listeners tell of them, known by
+ * the listener's number (from the channel, never from a message) and the
+ * session's.
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth_int.h"
+#include "log.h"
+
+/* A session that an engine knows of must be known by a listener, too. */
+#define ORPHAN_SECONDS	30
+
+static int
+conn_cmp(const struct auth_conn *a, const struct auth_conn *b)
+{
+	if (a->gen != b->gen)
+		return a->gen < b->gen ? -1 : 1;
+	if (a->session != b->session)
+		return a->session < b->session ? -1 : 1;
+	return 0;
+}
+
+static int
+acct_cmp(const struct auth_acct *a, const struct auth_acct *b)
+{
+	if (a->storage != b->storage)
+		return a->storage < b->storage ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+static RB_HEAD(conns, auth_conn) conns = RB_INITIALIZER(&conns);
+static RB_HEAD(accts, auth_acct) accts = RB_INITIALIZER(&accts);
+
+RB_PROTOTYPE_STATIC(conns, auth_conn, entry, conn_cmp)
+RB_GENERATE_STATIC(conns, auth_conn, entry, conn_cmp)
+RB_PROTOTYPE_STATIC(accts, auth_acct, entry, acct_cmp)
+RB_GENERATE_STATIC(accts, auth_acct, entry, acct_cmp)
+
+struct auth_conn *
+auth_conn_find(uint32_t gen, uint32_t session)
+{
+	struct auth_conn key = { .gen = gen, .session = session };
+
+	return RB_FIND(conns, &conns, &key);
+}
+
+struct auth_conn *
+auth_conn_next(struct auth_conn *c)
+{
+	return c == NULL ? RB_MIN(conns, &conns) : RB_NEXT(conns, &conns, c);
+}
+
+struct auth_conn *
+auth_conn_of(uint32_t gen, struct auth_conn *c)
+{
+	struct auth_conn key = { .gen = gen };
+
+	c = c == NULL ? RB_NFIND(conns, &conns, &key) :
+	    RB_NEXT(conns, &conns, c);
+	return c != NULL && c->gen == gen ? c : NULL;
+}
+
+const char *
+auth_conn_remote(const struct auth_conn *c)
+{
+	static char buf[INET6_ADDRSTRLEN];
+
+	if (c->addrlen == 0)
+		return "local";
+	if (inet_ntop(c->addrlen == 4 ? AF_INET : AF_INET6, c->addr, buf,
+	    sizeof(buf)) == NULL)
+		return "?";
+	return buf;
+}
+
+void
+auth_conn_name(char *buf, size_t len, const struct auth_conn *c)
+{
+	snprintf(buf, len, "%s-%x-%x", proc_self.boot, c->gen, c->session);
+}
+
+/* accounts */
+
+void
+auth_conn_no_account(struct auth_conn *c)
+{
+	struct auth_acct *a = c->acct;
+
+	free(c->user);
+	c->user = NULL;
+	c->acct = NULL;
+	if (a == NULL || --a->sessions > 0)
+		return;
+	RB_REMOVE(accts, &accts, a);
+	free(a);
+}
+
+static struct auth_acct *
+acct_get(uint16_t storage, const char *name)
+{
+	struct auth_acct	 key = { .storage = storage, .name = name };
+	struct auth_acct	*a;
+
+	if ((a = RB_FIND(accts, &accts, &key)) != NULL)
+		return a;
+	if ((a = calloc(1, sizeof(*a) + strlen(name) + 1)) == NULL)
+		return NULL;
+	a->storage = storage;
+	a->name = memcpy(a + 1, name, strlen(name) + 1);
+	RB_INSERT(accts, &accts, a);
+	return a;
+}
+
+/* most: 0 for any number. */
+int
+auth_conn_account(struct auth_conn *c, uint16_t storage, const char *name,
+    const char *user, uint32_t most)
+{
+	struct auth_acct *a;
+
+	if ((a = acct_get(storage, name)) == NULL)
+		return -1;
+	a->sessions++;
+	c->acct = a;
+	if ((most > 0 && a->sessions > most) ||
+	    (c->user = strdup(user)) == NULL) {
+		auth_conn_no_account(c);
+		return -1;
+	}
+	return 0;
+}
+
+/* life */
+
+static void
+conn_fired(struct tmo *t)
+{
+	struct auth_conn *c = (struct auth_conn *)(void *)((char *)t -
+	    offsetof(struct auth_conn, tmo));
+
+	/* nobody came for a session that was granted before our time */
+	auth_conn_free(c);
+}
+
+static struct auth_conn *
+conn_new(uint32_t gen, uint32_t session)
+{
+	struct auth_conn *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		fatal(NULL);
+	c->gen = gen;
+	c->session = session;
+	RB_INSERT(conns, &conns, c);
+	return c;
+}
+
+struct auth_conn *
+auth_conn_orphan(uint32_t gen, uint32_t session)
+{
+	static struct tmo_class	 wait;
+	struct auth_conn	*c = conn_new(gen, session);
+
+	if (wait.fired == NULL)
+		tmo_class_init(&wait, ORPHAN_SECONDS, conn_fired);
+	c->state = CONN_ORPHAN;
+	tmo_start(&c->tmo, &wait);
+	return c;
+}
+
+/* What was granted is taken back. */
+void
+auth_conn_free(struct auth_conn *c)
+{
+	tmo_stop(&c->tmo);
+	if (c->login != NULL)
+		auth_login_free(c->login);
+	auth_rcpt_drop(c);
+	auth_grant_revoke(c);
+	auth_conn_no_account(c);
+	auth_addr_close(c->from, tmo_now());
+	RB_REMOVE(conns, &conns, c);
+	free(c);
+}
+
+void
+auth_conn_kick(struct auth_conn *c, enum kick_why why, const char *text)
+{
+	struct m_kick m;
+
+	if (c->state == CONN_KICKED)
+		return;
+	if (c->state == CONN_ORPHAN) {
+		auth_conn_free(c);
+		return;
+	}
+	tmo_stop(&c->tmo);
+	if (c->login != NULL)
+		auth_login_free(c->login);
+	auth_rcpt_drop(c);
+	auth_grant_revoke(c);
+	auth_conn_no_account(c);
+	c->state = CONN_KICKED;
+	m.why = (uint8_t)why;
+	m.text = text;
+	proc_send(c->peer, M_kick, c->session, 0, -1, &m);
+	auth_count(COUNT_KICKED);
+}
+
+/* messages */
+
+struct auth_conn *
+auth_conn_known(struct proc_peer *p, struct imsg *msg)
+{
+	struct auth_conn *c = auth_conn_find(p->gen, msg->id);
+
+	if (c == NULL || c->peer != p) {
+		proc_violation(p, msg->type, "no such session");
+		return NULL;
+	}
+	return c;
+}
+
+static void
+conn_address(struct auth_conn *c, const struct m_conn_open *m)
+{
+	uint32_t most = auth_conf->limits.conn_address;
+
+	c->addrlen = (uint8_t)m->addr.len;
+	memcpy(c->addr, m->addr.p, m->addr.len);
+	if (c->addrlen == 0)
+		return;
+	if ((c->from = auth_addr_open(c->addr, c->addrlen)) == NULL)
+		fatal(NULL);
+	if (most > 0 && c->from->conns > most) {
+		auth_count(COUNT_OVER_ADDRESS);
+		auth_conn_kick(c, KICK_ADDRESS,
+		    "Too many connections from your address");
+	}
+}
+
+void
+auth_conn_opened(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conn_open	*m = arg;
+	struct auth_conn		*c = auth_conn_find(p->gen, msg->id);
+
+	/* told on another channel before, which is gone or about to */
+	if (c != NULL && c->peer != NULL && c->peer != p) {
+		auth_conn_free(c);
+		c = NULL;
+	}
+	if ((m->addr.len != 0 && m->addr.len != 4 && m->addr.len != 16) ||
+	    (c != NULL && c->state != CONN_ORPHAN)) {
+		proc_violation(p, msg->type, c != NULL ? "open already" :
+		    "no address");
+		return;
+	}
+	if (c == NULL) {
+		c = conn_new(p->gen, msg->id);
+		c->state = CONN_OPEN;
+	} else {
+		tmo_stop(&c->tmo);
+		c->state = CONN_GRANTED;
+	}
+	c->peer = p;
+	c->tls = m->tls;
+	conn_address(c, m);
+	if (c->state == CONN_GRANTED && !auth_grant_allowed(c))
+		auth_conn_kick(c, KICK_REMOVED, "The account was removed");
+}
+
+void
+auth_conn_closed(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	struct auth_conn *c;
+
+	if ((c = auth_conn_known(p, msg)) != NULL)
+		auth_conn_free(c);
+}
+
+/*
+ * A listener is gone, or only its channel: in both cases its sessions act
+ * for nobody any more.  (The engines see the first of these for themselves.)
+ */
+void
+auth_conn_listener_down(struct proc_peer *p)
+{
+	struct auth_conn *c = auth_conn_of(p->gen, NULL), *next;
+
+	for (; c != NULL; c = next) {
+		next = auth_conn_of(p->gen, c);
+		if (c->peer == p)
+			auth_conn_free(c);
+	}
+}
+
+void
+auth_conn_kick_user(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_ctl_kick_user	*m = arg;
+	struct auth_conn		*c, *next;
+	struct m_ctl_end		 end;
+	char				 user[USERNAME_MAX + 1], text[64];
+	unsigned int			 n = 0;
+
+	if (username_normal(user, sizeof(user), m->user) == -1)
+		user[0] = '\0';
+	for (c = auth_conn_next(NULL); c != NULL; c = next) {
+		next = auth_conn_next(c);
+		if (c->user == NULL || (strcmp(c->user, m->user) != 0 &&
+		    strcmp(c->user, user) != 0))
+			continue;
+		auth_conn_kick(c, KICK_ADMIN, "Disconnected by administrator");
+		n++;
+	}
+	snprintf(text, sizeof(text), n == 0 ? "no session of that user" :
+	    "%u session%s", n, n == 1 ? "" : "s");
+	end.ok = n > 0;
+	end.text = text;
+	proc_send(p, M_ctl_end, 0, msg->req, -1, &end);
+}
