@@ -140,6 +140,18 @@ io_close(struct io *io, const char *why)
 }
 
 void
+io_hold(struct io *io, int on)
+{
+	if (on) {
+		io->flags |= IO_HELD;
+		return;
+	}
+	io->flags &= ~(unsigned int)IO_HELD;
+	if ((io->flags & IO_EOF) && ibuf_size(&io->in) == 0)
+		io_close(io, "peer closed");
+}
+
+void
 io_secret(struct io *io, int on)
 {
 	if (on)
@@ -253,7 +265,9 @@ io_flush(struct io *io)
 		total += (size_t)n;
 	}
 	if (ibuf_size(&io->out) == 0) {
-		if (io->out.size > IO_KEEP)
+		if (io->flags & IO_SECRET)
+			ibuf_wipe(&io->out);
+		else if (io->out.size > IO_KEEP)
 			ibuf_fini(&io->out);
 	} else if (io->out.rpos > io->out.size / 2)
 		ibuf_compact(&io->out);
@@ -315,6 +329,9 @@ io_deliver(struct io *io, const uint8_t *p, size_t len)
 			return;
 		}
 	}
+	/* what is left after the peer's end will never be complete */
+	if (used == 0 && (io->flags & (IO_EOF | IO_HELD)) == IO_EOF)
+		io_close(io, "peer closed");
 	if (ibuf_size(&io->in) == 0)
 		ibuf_wipe(&io->in);
 	else if (ibuf_size(&io->in) > io->inmax &&
@@ -338,6 +355,8 @@ io_read(struct io *io)
 	if (n <= 0) {
 		io->flags |= IO_EOF;
 		io_set_read(io);
+		if (n == 0 && (io->flags & IO_HELD))
+			return;
 		if (n == 0)
 			io_close(io, "peer closed");
 		else
@@ -449,6 +468,8 @@ io_destroy(struct io *io)
 	io->fd = -1;
 	ibuf_wipe(&io->in);
 	ibuf_wipe(&io->out);
+	/* whatever the owner calls now does nothing */
+	io->flags |= IO_DEAD | IO_QUEUED | IO_EOF | IO_PAUSED;
 	io->ops->closed(io, io->why != NULL ? io->why : "closed");
 }
 

@@ -58,7 +58,8 @@ enum io_flag {
 	IO_WR_WANTS_IN	= 0x0200,
 	IO_HIGH		= 0x0400,	/* the queue went over the mark */
 	IO_READING	= 0x0800,	/* the read event is added */
-	IO_SECRET	= 0x1000	/* wipe what was read: not logged in */
+	IO_SECRET	= 0x1000,	/* wipe what was read: not logged in */
+	IO_HELD		= 0x2000	/* the peer's end has to wait */
 };
 
 struct io {
@@ -109,7 +110,13 @@ int	 io_is_tls(const struct io *);
 void	 io_close(struct io *, const char *);
 void	 io_abort(struct io *, const char *);
 
-/* While set, nothing that was read is left behind in memory. */
+/*
+ * While set, the peer's end does not close the connection: an answer is
+ * being made for one that has sent its last byte.
+ */
+void	 io_hold(struct io *, int);
+
+/* While set, nothing that was read or sent is left behind in memory. */
 void	 io_secret(struct io *, int);
 
 /*

@@ -90,7 +90,7 @@ st_code_by_name(const char *name, size_t len)
 		if (strlen(errors[c].name) == len &&
 		    memcmp(errors[c].name, name, len) == 0)
 			return c;
-	return ST_INTERNAL;
+	return ST_NONSENSE;
 }
 
 const char *const st_cap_names[CAP_MAX] = {

@@ -56,7 +56,7 @@ const struct st_error *st_error(enum st_code);
  * specification lists, so that a misconfigured proxy does not bounce mail.
  */
 const char	*st_lmtp(enum st_code);
-/* By the name in an answer; one that is not in the table: ST_INTERNAL. */
+/* By the name in an answer; one that is not in the table: ST_NONSENSE. */
 enum st_code	 st_code_by_name(const char *, size_t);
 
 /* Capabilities a service document may announce, as bits of a mask. */

@@ -180,7 +180,7 @@ void	 st_credit(struct streq *, uint32_t);
 int	 st_data(struct streq *, const void *, size_t);
 void	 st_data_end(struct streq *);
 
-#define ST_CREDIT_FIRST	(128 * 1024)	/* an upload may begin with that */
+#define ST_CREDIT_FIRST	(256 * 1024)	/* an upload may begin with that */
 #define ST_DATA_MAX	32768		/* bytes in one message */
 
 #endif /* LISTENER_H */

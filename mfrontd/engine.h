@@ -1,0 +1,492 @@
+/*
+ * The engine: storage requests of the listeners become HTTP, within what
+ * auth has granted.
+ *
+ *	engine.c		the process, its messages
+ *	engine_grant.c		accounts, grants, recipients
+ *	engine_storage.c	storages: service document, health, queue
+ *	engine_http.c		one HTTP exchange on one connection
+ *	engine_req.c		a listener's request: what is common
+ *	engine_read.c, engine_write.c, engine_upload.c	the calls
+ *	engine_events.c		the event stream
+ *	engine_cache.c		contents kept in memory
+ *	engine_recent.c		\Recent
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <sys/tree.h>
+#include <stdint.h>
+
+#include <tls.h>
+
+#include "conf.h"
+#include "http.h"
+#include "ibuf.h"
+#include "io.h"
+#include "json.h"
+#include "msg.h"
+#include "proc.h"
+#include "sterr.h"
+#include "strow.h"
+#include "tmo.h"
+
+#define HELD_MAX	(128 * 1024)	/* bytes of a body we hold whole */
+#define LINE_MAX_ND	65536		/* of a line of NDJSON */
+#define JSON_MAX	(256 * 1024)	/* of an answer that is one value */
+
+struct account;
+struct epeer;
+struct ereq;
+struct estorage;
+struct hconn;
+struct hreq;
+
+extern struct m_conf_limits elimits;
+
+/*
+ * Storages.
+ */
+struct eurl {
+	uint16_t		 id;
+	enum url_kind		 kind;
+	char			*host;
+	uint16_t		 port;
+	char			*path;
+	char			*sock;
+	time_t			 down_until;	/* 0: no reason to doubt it */
+	int			 backoff;	/* seconds */
+	TAILQ_ENTRY(eurl)	 entry;
+};
+
+enum storage_state {
+	STORAGE_UNKNOWN,	/* its service document was never seen */
+	STORAGE_ASKING,
+	STORAGE_UP,
+	STORAGE_DOWN		/* the last attempt to reach it failed */
+};
+
+TAILQ_HEAD(hreqs, hreq);
+TAILQ_HEAD(hconns, hconn);
+
+struct estorage {
+	uint16_t		 id;
+	char			*name;
+	int			 embedded;
+	char			*token;
+	uint64_t		 without;
+	TAILQ_HEAD(, eurl)	 urls;
+	struct ibuf		 ca;
+	struct ibuf		 cert;
+	struct ibuf		 key;
+	struct tls_config	*tls;		/* NULL: no https url */
+	int			 stale;		/* a reload dropped it */
+
+	/* what its service document says */
+	enum storage_state	 state;
+	char			*server;	/* "name version" */
+	uint64_t		 caps;
+	uint64_t		 limit_message;
+	uint32_t		 limit_set;	/* characters */
+	uint32_t		 limit_recipients;
+	uint32_t		 limit_upload_line;
+	uint32_t		 bound_ms;
+
+	/* the pool */
+	struct hconns		 idle;
+	struct hconns		 busy;
+	struct hreqs		 waiting;	/* for a connection */
+	uint32_t		 nconns;
+	uint32_t		 connecting;
+	uint32_t		 nwaiting;
+	struct tmo		 retry;		/* ask for the document again */
+
+	/* the event stream */
+	struct hreq		*events;
+	uint32_t		 epoch;		/* 0: no stream now */
+	uint32_t		 last_epoch;
+	char			*cursor;
+	struct tmo		 heartbeat;
+	int			 events_wait;	/* seconds before a new try */
+
+	uint64_t		 requests;
+	uint64_t		 errors;
+	uint64_t		 retries;
+	uint64_t		 nevents;
+	uint64_t		 nresets;
+	char			 error[128];	/* the last one, for people */
+	int			 complained;	/* that it is down, in the log */
+	TAILQ_ENTRY(estorage)	 entry;
+};
+
+TAILQ_HEAD(estorages, estorage);
+extern struct estorages	estorages;
+
+struct estorage	*estorage_find(uint16_t);
+void		 estorage_conf_begin(void);
+int		 estorage_conf_end(char *, size_t);
+void		 estorage_conf_commit(void);
+void		 estorage_conf_abort(void);
+void		 estorage_conf_storage(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_conf_url(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_conf_ca(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_conf_client(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_init(void);
+/* Tell one peer (or all: NULL) what is known of a storage. */
+void		 estorage_tell(struct estorage *, struct proc_peer *);
+int		 estorage_has(const struct estorage *, enum st_cap);
+void		 estorage_show(struct proc_peer *, uint32_t);
+void		 estorage_stats(struct proc_peer *, uint32_t);
+/* The service document must be read (again); does nothing while it is. */
+void		 estorage_ask(struct estorage *);
+/* Another connection for the pool, if it may have one. */
+void		 estorage_connect(struct estorage *);
+/* This way does not work now; others are tried, or all that waits fails. */
+void		 estorage_url_failed(struct estorage *, struct eurl *,
+		    const char *);
+/* A connection that the connector made, or could not. */
+void		 estorage_connected(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_connect_failed(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 estorage_connector_down(struct proc_peer *);
+
+/*
+ * HTTP exchanges.  An hreq is filled in by its owner and submitted; the
+ * callbacks follow, done being the last; then it is freed.  hreq_cancel()
+ * calls nothing any more.
+ *
+ * What was sent is sent again on another connection only when that cannot
+ * do it twice: GET, or a request with an Idempotency-Key to a storage that
+ * has that capability, or when not a byte had left.
+ */
+enum hreq_answer {
+	ANSWER_JSON,		/* one value, collected: done gets it */
+	ANSWER_NDJSON,		/* lines, each to line() */
+	ANSWER_BYTES		/* content, as it comes, to data() */
+};
+
+struct hreq {
+	struct estorage		*st;
+	const char		*method;
+	struct ibuf		 target;	/* behind the base path */
+	struct ibuf		 body;		/* held; sent with the head */
+	const char		*ctype;		/* of the body, NULL: none */
+	char			 key[33];	/* Idempotency-Key, "": none */
+	char			 session[64];
+	uint64_t		 range_from;	/* with range set */
+	uint64_t		 range_len;
+	int			 range;
+	/* a body that streams behind the held one */
+	int			 streams;
+	int			 length_known;
+	uint64_t		 stream_len;
+	enum hreq_answer	 answer;
+	int			 endless;	/* the event stream */
+	int			 rerun;		/* may be repeated half-answered */
+	int			 secret;	/* the body holds a password */
+	int			 critical;	/* does not wait for the document */
+
+	/* the status and head are there; 2xx or not */
+	void			 (*head)(struct hreq *,
+				    const struct http_head *);
+	/* a line of NDJSON, the header first; -1: nonsense */
+	int			 (*line)(struct hreq *, struct json *, int);
+	/* content; may call hreq_pause() */
+	void			 (*data)(struct hreq *, const uint8_t *,
+				    size_t);
+	/* more of a streaming body may be given: hreq_write() */
+	void			 (*want)(struct hreq *);
+	/*
+	 * The end: ST_OK, or an error with a text; the answer's value for
+	 * ANSWER_JSON (NULL if it has none).
+	 */
+	void			 (*done)(struct hreq *, enum st_code,
+				    const char *, struct json *);
+	void			*arg;
+
+	/* its own */
+	struct hconn		*conn;		/* NULL: waits for one */
+	int			 status;
+	uint32_t		 retry_after;
+	int			 tries;
+	int			 paused;
+	int			 sent;		/* bytes may have left */
+	int			 answered;	/* a byte has come */
+	int			 ended;		/* NDJSON: the last line */
+	uint64_t		 lines;		/* of NDJSON that came */
+	enum st_code		 endcode;
+	char			 endtext[256];
+	struct ibuf		 reply;		/* collected, or partial line */
+	struct tmo		 tmo;
+	TAILQ_ENTRY(hreq)	 entry;
+};
+
+struct hreq	*hreq_new(struct estorage *, const char *, enum hreq_answer);
+void		 hreq_submit(struct hreq *);
+void		 hreq_cancel(struct hreq *);
+/* Frees one that was never submitted. */
+void		 hreq_discard(struct hreq *);
+/* Stop and go on reading the answer. */
+void		 hreq_pause(struct hreq *, int);
+/* The next piece of a streaming body; its end. */
+void		 hreq_write(struct hreq *, const void *, size_t);
+void		 hreq_write_end(struct hreq *);
+/* May more of the body be written without piling up? */
+int		 hreq_writable(const struct hreq *);
+/* Appends "/accounts/NAME" (percent-encoded) and what follows. */
+int		 hreq_account(struct hreq *, const char *);
+void		 hreq_init(void);
+void		 hreq_limits(void);
+/* Give waiting requests to connections, or have new ones made. */
+void		 hreq_dispatch(struct estorage *);
+void		 hreq_fail_waiting(struct estorage *, enum st_code,
+		    const char *, int);
+void		 hconn_new(struct estorage *, struct eurl *, int);
+void		 hconn_close_idle(struct estorage *);
+uint32_t	 hconn_busy(const struct estorage *);
+void		 hreq_finish(struct hreq *, enum st_code, const char *,
+		    struct json *);
+
+/*
+ * Accounts and grants.
+ */
+struct recent {
+	char			*mailbox;
+	uint32_t		 told;		/* uids below were announced */
+	RB_ENTRY(recent)	 entry;
+};
+
+struct account {
+	uint32_t		 acct;		/* handle, for the listeners */
+	uint16_t		 storage;
+	char			*name;
+	char			*inbox;		/* its id, NULL: not known */
+	int			 refs;
+	int			 listed;	/* among those not in use */
+	uint32_t		 nrecent;
+	RB_HEAD(recents, recent) recents;
+	TAILQ_HEAD(, grant)	 grants;
+	TAILQ_ENTRY(account)	 lru;
+	RB_ENTRY(account)	 entry;
+};
+
+struct grant {
+	struct epeer		*peer;
+	uint32_t		 session;
+	uint16_t		 mount;
+	struct account		*account;
+	char			*user;
+	TAILQ_ENTRY(grant)	 byaccount;
+	RB_ENTRY(grant)		 entry;
+};
+
+/* A recipient of one delivery; its handle is auth's. */
+struct rcpt {
+	uint32_t		 handle;
+	uint32_t		 session;
+	uint32_t		 txn;
+	uint32_t		 req;		/* of auth, until it is known */
+	struct epeer		*peer;
+	struct account		*account;
+	char			*mailbox;	/* id */
+	char			*address;
+	int			 ready;
+	struct hreq		*lookup;	/* for the INBOX's id */
+	RB_ENTRY(rcpt)		 entry;
+};
+
+/*
+ * A listener's process, by its number.  auth may speak of one before its
+ * channel is there.
+ */
+struct epeer {
+	uint32_t		 gen;
+	struct proc_peer	*peer;		/* NULL: not connected */
+	RB_HEAD(grants, grant)	 grants;
+	RB_HEAD(rcpts, rcpt)	 rcpts;
+	RB_HEAD(ereqs, ereq)	 reqs;
+	uint32_t		 nreqs;
+	uint32_t		 told;		/* event that it was told last */
+	struct tmo		 tmo;		/* unconnected for how long? */
+	RB_ENTRY(epeer)		 entry;
+};
+
+void		 egrant_init(void);
+struct epeer	*epeer_get(uint32_t);
+void		 epeer_up(struct proc_peer *);
+void		 epeer_down(struct proc_peer *);
+struct grant	*grant_find(struct epeer *, uint32_t, uint16_t);
+/* A reference to give back. */
+struct account	*account_get(uint16_t, const char *);
+void		 account_ref(struct account *);
+void		 account_unref(struct account *);
+struct account	*account_find(uint16_t, const char *);
+void		 account_forget_inbox(struct account *);
+struct rcpt	*rcpt_find(struct epeer *, uint32_t);
+/* It was used for its one delivery. */
+void		 rcpt_spend(struct epeer *, uint32_t);
+void		 egrant_auth_up(struct proc_peer *);
+void		 egrant_grant(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 egrant_rcpt(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 egrant_revoke(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 egrant_revoke_txn(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 egrant_auth_query(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 egrant_rcpt_query(struct proc_peer *, struct imsg *,
+		    const void *);
+uint64_t	 egrant_count(void);
+
+/*
+ * A listener's request.
+ */
+struct ereq {
+	uint32_t		 req;
+	uint32_t		 session;
+	enum msg_type		 type;
+	struct epeer		*peer;
+	struct account		*account;	/* NULL: a delivery */
+	struct estorage		*st;
+	struct hreq		*hreq;		/* NULL: none (yet, any more) */
+	int64_t			 credit;	/* bytes that may be sent */
+	int			 paused;
+	char			*mailbox;
+	struct ibuf		 rows;		/* collected for one message */
+	/* what names a set, perhaps in several pieces */
+	struct uidset		 set;
+	uint32_t		 pos;		/* range that comes next */
+	int			 headed;	/* st_head was sent */
+	uint32_t		 fields;
+	uint64_t		 since;
+	uint32_t		 epoch;
+	int			 filter;	/* the backend did not */
+	/* changes */
+	int			 op;
+	char			*flags;
+	int			 conditional;
+	uint64_t		 unchangedsince;
+	/* contents */
+	char			*id;
+	uint64_t		 size;
+	uint64_t		 skip;		/* bytes before what is asked */
+	uint64_t		 left;		/* bytes still to send */
+	uint64_t		 got;
+	int			 ranged;
+	int			 keep;		/* collect for the cache */
+	struct ibuf		 whole;
+	struct content		*content;
+	/* uploads */
+	struct ibuf		 up;		/* data that came, not sent */
+	int			 up_end;	/* all of it came */
+	int			 up_known;
+	uint64_t		 up_size;
+	uint64_t		 up_got;
+	struct ibuf		 line;		/* the JSON before the content */
+	struct account		**tos;		/* delivery: in order */
+	uint32_t		*handles;
+	uint32_t		 nto;
+	uint8_t			*stored;	/* a result was told */
+	RB_ENTRY(ereq)		 entry;
+};
+
+/* Messages of listeners: a request, or more about one. */
+void		 ereq_handle(struct proc_peer *, struct imsg *,
+		    const void *);
+void		 ereq_more(struct proc_peer *, struct imsg *, const void *);
+void		 ereq_cancel_session(struct epeer *, uint32_t);
+void		 ereq_free(struct ereq *);
+void		 ereq_end(struct ereq *, enum st_code, const char *,
+		    uint32_t);
+void		 ereq_send(struct ereq *, enum msg_type, const void *);
+/* Counts bytes sent against the credit; the backend waits below zero. */
+void		 ereq_spend(struct ereq *, size_t);
+void		 ereq_flush_rows(struct ereq *);
+void		 ereq_add_row(struct ereq *, const struct st_row *);
+/*
+ * The HTTP request for it: account's path, session's name, a key if it
+ * changes something; done ends the request with what the answer says.
+ */
+struct hreq	*ereq_http(struct ereq *, const char *, enum hreq_answer);
+/* Appends "/mailboxes/ID". */
+int		 ereq_mailbox(struct hreq *, const struct ereq *);
+void		 ereq_done(struct hreq *, enum st_code, const char *,
+		    struct json *);
+/* Body is JSON; sends it off. */
+void		 ereq_submit(struct ereq *, struct hreq *);
+
+/* The calls, by the message that asks for each. */
+void		 eread_mailboxes(struct ereq *, const void *);
+void		 eread_mailbox(struct ereq *, const void *);
+void		 eread_list(struct ereq *, const void *);
+void		 eread_get(struct ereq *, const void *);
+void		 eread_get_more(struct ereq *);
+void		 ewrite_patch(struct ereq *, const void *);
+void		 ewrite_expunge(struct ereq *, const void *);
+void		 ewrite_copy(struct ereq *, const void *);
+void		 ewrite_create(struct ereq *, const void *);
+void		 ewrite_rename(struct ereq *, const void *);
+void		 ewrite_delete(struct ereq *, const void *);
+void		 ewrite_subscribe(struct ereq *, const void *);
+void		 ewrite_cache(struct ereq *, const void *);
+void		 eupload_put(struct ereq *, const void *);
+void		 eupload_deliver(struct ereq *, const void *);
+void		 eupload_data(struct ereq *, const void *, size_t);
+void		 eupload_end(struct ereq *);
+void		 eupload_free(struct ereq *);
+void		 erecent(struct ereq *, const void *);
+void		 erecent_free(struct account *);
+
+/*
+ * Pieces of NDJSON that several calls read.  They return 0, or -1 when what
+ * is there is not what the API says.
+ */
+int		 nd_uids(struct json *, struct uidset *);
+int		 nd_set(struct json *, int, struct uidset *);
+int		 nd_change(struct json *, int, struct m_st_change *);
+/* Reads a list of flags as text with spaces between. */
+int		 nd_flags(struct json *, int, struct ibuf *);
+int		 nd_text(struct json *, int, char *, size_t);
+int		 nd_row(struct json *, struct ereq *, uint32_t);
+/* Sends a set in as many messages as it needs. */
+void		 nd_send_set(struct ereq *, enum msg_type,
+		    const struct uidset *);
+/* Writes flags that stand in a text with spaces as a JSON list. */
+int		 json_put_flags(struct ibuf *, const char *);
+
+/*
+ * Contents that were read whole, newest first, within elimits.cache bytes.
+ * The key is the account, so that no account can read another's.
+ */
+struct content {
+	uint32_t		 acct;
+	char			*id;
+	uint8_t			*data;
+	size_t			 len;
+	int			 refs;
+	int			 listed;
+	TAILQ_ENTRY(content)	 lru;
+	RB_ENTRY(content)	 entry;
+};
+
+struct content	*content_get(uint32_t, const char *);
+void		 content_put(uint32_t, const char *, struct ibuf *);
+void		 content_unref(struct content *);
+void		 content_limit(void);
+void		 content_stats(struct proc_peer *, uint32_t);
+
+/* The event stream. */
+void		 eevents_init(void);
+void		 eevents_start(struct estorage *);
+void		 eevents_stop(struct estorage *);
+
+#endif /* ENGINE_H */

@@ -1,0 +1,743 @@
+#include <sys/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "log.h"
+#include "slots.h"
+
+#define BACKOFF_MAX	30	/* seconds between attempts to reach it */
+#define SET_DEFAULT	32768	/* characters of a set in a body */
+#define RETRY_SECS	1
+
+struct estorages	estorages = TAILQ_HEAD_INITIALIZER(estorages);
+static struct estorages	staged = TAILQ_HEAD_INITIALIZER(staged);
+static struct tmo_class	retry_class;
+
+/* A connection that the connector was asked for. */
+struct wanted {
+	uint32_t	 req;
+	uint16_t	 storage;
+	uint16_t	 url;
+};
+
+static struct slots	wanted;
+
+struct estorage *
+estorage_find(uint16_t id)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (st->id == id && !st->stale)
+			return st;
+	return NULL;
+}
+
+int
+estorage_has(const struct estorage *st, enum st_cap cap)
+{
+	return (st->caps & ~st->without & CAP(cap)) != 0;
+}
+
+/* telling */
+
+static void
+tell_one(struct estorage *st, struct proc_peer *p)
+{
+	struct m_st_info m;
+
+	memset(&m, 0, sizeof(m));
+	m.storage = st->id;
+	m.up = st->state == STORAGE_UP;
+	m.caps = st->caps & ~st->without;
+	m.message = st->limit_message;
+	m.recipients = st->limit_recipients;
+	m.epoch = st->epoch;
+	proc_send(p, M_st_info, 0, 0, -1, &m);
+}
+
+void
+estorage_tell(struct estorage *st, struct proc_peer *to)
+{
+	struct proc_peer *p;
+
+	if (to != NULL) {
+		tell_one(st, to);
+		return;
+	}
+	TAILQ_FOREACH(p, &proc_self.peers, entry)
+		if ((1U << p->role) & (R_LISTENER | R_AUTH))
+			tell_one(st, p);
+}
+
+/* the service document */
+
+static uint64_t
+doc_caps(struct json *j, int caps)
+{
+	uint64_t	 mask = 0;
+	int		 c, i, on;
+
+	for (c = 0; c < CAP_MAX; c++) {
+		if ((i = json_member(j, caps, st_cap_names[c])) == -1)
+			continue;
+		/* true or details; false and null are no */
+		if (json_type(j, i) == JSMN_PRIMITIVE &&
+		    (json_bool(j, i, &on) != 1 || !on))
+			continue;
+		mask |= CAP(c);
+	}
+	return mask;
+}
+
+static void
+doc_limits(struct estorage *st, struct json *j)
+{
+	int l = json_member(j, 0, "limits");
+
+	st->limit_message = 0;
+	st->limit_set = SET_DEFAULT;
+	st->limit_recipients = 0;
+	st->limit_upload_line = 1024 * 1024;
+	(void)json_u64(j, json_member(j, l, "message"), UINT64_MAX,
+	    &st->limit_message);
+	(void)json_u32(j, json_member(j, l, "set"), &st->limit_set);
+	(void)json_u32(j, json_member(j, l, "recipients"),
+	    &st->limit_recipients);
+	(void)json_u32(j, json_member(j, l, "upload_line"),
+	    &st->limit_upload_line);
+	if (st->limit_set < 64)
+		st->limit_set = 64;
+}
+
+static int
+doc_read(struct estorage *st, struct json *j)
+{
+	const char	*name = "", *version = "";
+	size_t		 nlen = 0, vlen = 0;
+	uint64_t	 api;
+	int		 caps;
+
+	caps = json_member(j, 0, "capabilities");
+	if (json_u64(j, json_member(j, 0, "api"), UINT32_MAX, &api) != 1 ||
+	    api != 1 || json_type(j, caps) != JSMN_OBJECT)
+		return -1;
+	(void)json_str(j, json_member(j, 0, "name"), &name, &nlen);
+	(void)json_str(j, json_member(j, 0, "version"), &version, &vlen);
+	free(st->server);
+	if (asprintf(&st->server, "%.*s %.*s", (int)(nlen < 60 ? nlen : 60),
+	    name, (int)(vlen < 60 ? vlen : 60), version) == -1)
+		fatal(NULL);
+	st->caps = doc_caps(j, caps);
+	st->bound_ms = 0;
+	(void)json_u32(j, json_member(j, json_member(j, caps, "events"),
+	    "bound_ms"), &st->bound_ms);
+	doc_limits(st, j);
+	return 0;
+}
+
+static void
+storage_down(struct estorage *st, const char *why)
+{
+	if (!st->complained)
+		log_warnx("storage %s: %s", st->name, why);
+	st->complained = 1;
+	st->state = STORAGE_DOWN;
+	strlcpy(st->error, why, sizeof(st->error));
+	tmo_start(&st->retry, &retry_class);
+	estorage_tell(st, NULL);
+	hreq_fail_waiting(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text,
+	    0);
+}
+
+static void
+doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
+{
+	struct estorage *st = r->st;
+
+	if (code != ST_OK) {
+		storage_down(st, text);
+		return;
+	}
+	if (j == NULL || doc_read(st, j) == -1) {
+		storage_down(st, "its service document is not of this API");
+		return;
+	}
+	st->state = STORAGE_UP;
+	st->error[0] = '\0';
+	st->complained = 0;
+	tmo_stop(&st->retry);
+	log_info("storage %s: %s is up", st->name, st->server);
+	eevents_start(st);
+	estorage_tell(st, NULL);
+}
+
+static int
+any_url(const struct estorage *st)
+{
+	const struct eurl *u;
+
+	TAILQ_FOREACH(u, &st->urls, entry)
+		if (u->down_until <= tmo_now())
+			return 1;
+	return 0;
+}
+
+void
+estorage_ask(struct estorage *st)
+{
+	struct hreq *r;
+
+	if (st->stale || (st->state == STORAGE_DOWN && !any_url(st))) {
+		hreq_fail_waiting(st, ST_UNAVAILABLE,
+		    st_error(ST_UNAVAILABLE)->text, 1);
+		return;
+	}
+	if (st->state == STORAGE_UP || st->state == STORAGE_ASKING)
+		return;
+	st->state = STORAGE_ASKING;
+	r = hreq_new(st, "GET", ANSWER_JSON);
+	r->critical = 1;
+	r->done = doc_done;
+	(void)ibuf_adds(&r->target, "/");
+	hreq_submit(r);
+}
+
+static void
+retry_fired(struct tmo *t)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (&st->retry == t)
+			break;
+	if (st == NULL || st->stale || st->state != STORAGE_DOWN)
+		return;
+	if (any_url(st))
+		estorage_ask(st);
+	else
+		tmo_start(&st->retry, &retry_class);
+}
+
+/* connections */
+
+void
+estorage_connect(struct estorage *st)
+{
+	struct proc_peer	*p = proc_find(ROLE_CONNECTOR, 0);
+	struct m_connect_req	 m;
+	struct eurl		*u;
+	struct wanted		*w;
+
+	if (p == NULL || st->stale || st->connecting >= st->nwaiting ||
+	    st->nconns + st->connecting >= elimits.pool)
+		return;
+	TAILQ_FOREACH(u, &st->urls, entry)
+		if (u->down_until <= tmo_now())
+			break;
+	if (u == NULL) {
+		hreq_fail_waiting(st, ST_UNAVAILABLE,
+		    st_error(ST_UNAVAILABLE)->text, 1);
+		return;
+	}
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		fatal(NULL);
+	w->storage = m.storage = st->id;
+	w->url = m.url = u->id;
+	if ((w->req = slots_add(&wanted, w)) == 0)
+		fatalx("too many connections asked for");
+	st->connecting++;
+	proc_send(p, M_connect_req, 0, w->req, -1, &m);
+}
+
+/* Takes the question that an answer belongs to off the books. */
+static struct estorage *
+wanted_done(uint32_t req, struct eurl **u)
+{
+	struct wanted	*w = slots_get(&wanted, req);
+	struct estorage	*st;
+
+	*u = NULL;
+	if (w == NULL)
+		return NULL;
+	if ((st = estorage_find(w->storage)) != NULL) {
+		st->connecting--;
+		TAILQ_FOREACH(*u, &st->urls, entry)
+			if ((*u)->id == w->url)
+				break;
+	}
+	slots_del(&wanted, req);
+	free(w);
+	return st;
+}
+
+void
+estorage_connected(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	struct estorage	*st;
+	struct eurl	*u;
+	int		 fd = imsg_get_fd(&p->ib, msg);
+
+	if (fd == -1) {
+		proc_violation(p, msg->type, "no descriptor");
+		return;
+	}
+	st = wanted_done(msg->req, &u);
+	if (st == NULL || u == NULL) {
+		close(fd);
+		return;
+	}
+	u->down_until = 0;
+	u->backoff = 0;
+	hconn_new(st, u, fd);
+}
+
+void
+estorage_url_failed(struct estorage *st, struct eurl *u, const char *why)
+{
+	u->backoff = u->backoff == 0 ? 1 : u->backoff * 2;
+	if (u->backoff > BACKOFF_MAX)
+		u->backoff = BACKOFF_MAX;
+	u->down_until = tmo_now() + u->backoff;
+	st->errors++;
+	strlcpy(st->error, why, sizeof(st->error));
+	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
+	    u->path, why);
+	if (any_url(st)) {
+		hreq_dispatch(st);
+		return;
+	}
+	/* the document's own request fails with the others */
+	hreq_fail_waiting(st, ST_UNAVAILABLE, why, 1);
+	if (st->state == STORAGE_UP)
+		storage_down(st, why);
+}
+
+void
+estorage_connect_failed(struct proc_peer *p, struct imsg *msg,
+    const void *arg)
+{
+	const struct m_connect_fail	*m = arg;
+	struct estorage			*st;
+	struct eurl			*u;
+
+	st = wanted_done(msg->req, &u);
+	if (st != NULL && u != NULL)
+		estorage_url_failed(st, u, m->text);
+}
+
+/* What the connector was asked for is lost with it: ask its successor. */
+void
+estorage_connector_down(struct proc_peer *p)
+{
+	struct wanted	*w;
+	struct eurl	*u;
+	uint32_t	 i = 0;
+
+	while ((w = slots_each(&wanted, &i)) != NULL)
+		(void)wanted_done(w->req, &u);
+}
+
+/* configuration */
+
+static void
+eurl_free(struct eurl *u)
+{
+	free(u->host);
+	free(u->path);
+	free(u->sock);
+	free(u);
+}
+
+static void
+urls_free(struct estorage *st)
+{
+	struct eurl *u;
+
+	while ((u = TAILQ_FIRST(&st->urls)) != NULL) {
+		TAILQ_REMOVE(&st->urls, u, entry);
+		eurl_free(u);
+	}
+}
+
+/* Of one that never was in use. */
+static void
+estorage_free(struct estorage *st)
+{
+	urls_free(st);
+	if (st->token != NULL)
+		freezero(st->token, strlen(st->token));
+	ibuf_fini(&st->ca);
+	ibuf_fini(&st->cert);
+	ibuf_wipe(&st->key);
+	tls_config_free(st->tls);
+	free(st->name);
+	free(st);
+}
+
+void
+estorage_conf_begin(void)
+{
+	estorage_conf_abort();
+}
+
+void
+estorage_conf_abort(void)
+{
+	struct estorage *st;
+
+	while ((st = TAILQ_FIRST(&staged)) != NULL) {
+		TAILQ_REMOVE(&staged, st, entry);
+		estorage_free(st);
+	}
+}
+
+void
+estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_storage	*m = arg;
+	struct estorage			*st;
+
+	if ((st = calloc(1, sizeof(*st))) == NULL ||
+	    (st->name = strdup(m->name)) == NULL ||
+	    (st->token = strdup(m->token)) == NULL)
+		fatal(NULL);
+	st->id = m->id;
+	st->embedded = m->embedded;
+	st->without = m->without;
+	st->limit_set = SET_DEFAULT;
+	TAILQ_INIT(&st->urls);
+	TAILQ_INIT(&st->idle);
+	TAILQ_INIT(&st->busy);
+	TAILQ_INIT(&st->waiting);
+	ibuf_init(&st->ca, 8 * 1024 * 1024);
+	ibuf_init(&st->cert, 65536);
+	ibuf_init(&st->key, 65536);
+	TAILQ_INSERT_TAIL(&staged, st, entry);
+}
+
+static struct estorage *
+staged_find(uint16_t id)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &staged, entry)
+		if (st->id == id)
+			return st;
+	fatalx("configuration of an unknown storage");
+}
+
+void
+estorage_conf_url(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_url	*m = arg;
+	struct estorage		*st = staged_find(m->storage);
+	struct eurl		*u;
+
+	if ((u = calloc(1, sizeof(*u))) == NULL ||
+	    (u->host = strdup(m->host)) == NULL ||
+	    (u->path = strdup(m->path)) == NULL ||
+	    (u->sock = strdup(m->sock)) == NULL)
+		fatal(NULL);
+	u->id = m->id;
+	u->kind = m->kind;
+	u->port = m->port;
+	TAILQ_INSERT_TAIL(&st->urls, u, entry);
+}
+
+void
+estorage_conf_ca(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_ca *m = arg;
+
+	if (ibuf_add(&staged_find(m->storage)->ca, m->pem.p,
+	    m->pem.len) == -1)
+		fatal(NULL);
+}
+
+void
+estorage_conf_client(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_client	*m = arg;
+	struct estorage			*st = staged_find(m->storage);
+
+	if (ibuf_add(&st->cert, m->cert.p, m->cert.len) == -1 ||
+	    ibuf_add(&st->key, m->key.p, m->key.len) == -1)
+		fatal(NULL);
+}
+
+static int
+estorage_tls(struct estorage *st, char *err, size_t len)
+{
+	const struct eurl	*u;
+	int			 https = 0;
+
+	TAILQ_FOREACH(u, &st->urls, entry)
+		https |= u->kind == URL_HTTPS;
+	if (!https)
+		return 0;
+	if ((st->tls = tls_config_new()) == NULL)
+		fatal(NULL);
+	if ((ibuf_size(&st->ca) > 0 && tls_config_set_ca_mem(st->tls,
+	    ibuf_data(&st->ca), ibuf_size(&st->ca)) == -1) ||
+	    (ibuf_size(&st->cert) > 0 && tls_config_set_keypair_mem(st->tls,
+	    ibuf_data(&st->cert), ibuf_size(&st->cert), ibuf_data(&st->key),
+	    ibuf_size(&st->key)) == -1)) {
+		snprintf(err, len, "storage %s: %s", st->name,
+		    tls_config_error(st->tls));
+		return -1;
+	}
+	return 0;
+}
+
+int
+estorage_conf_end(char *err, size_t len)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &staged, entry)
+		if (estorage_tls(st, err, len) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+ibuf_same(const struct ibuf *a, const struct ibuf *b)
+{
+	return ibuf_size(a) == ibuf_size(b) && (ibuf_size(a) == 0 ||
+	    memcmp(ibuf_data(a), ibuf_data(b), ibuf_size(a)) == 0);
+}
+
+static int
+same_urls(const struct estorage *a, const struct estorage *b)
+{
+	const struct eurl *u = TAILQ_FIRST(&a->urls);
+	const struct eurl *v = TAILQ_FIRST(&b->urls);
+
+	for (; u != NULL && v != NULL; u = TAILQ_NEXT(u, entry),
+	    v = TAILQ_NEXT(v, entry))
+		if (u->id != v->id || u->kind != v->kind ||
+		    u->port != v->port || strcmp(u->host, v->host) != 0 ||
+		    strcmp(u->path, v->path) != 0 ||
+		    strcmp(u->sock, v->sock) != 0)
+			return 0;
+	return u == NULL && v == NULL;
+}
+
+static void
+take_text(char **to, char **from)
+{
+	char *t = *to;
+
+	*to = *from;
+	*from = t;
+}
+
+static void
+take_ibuf(struct ibuf *to, struct ibuf *from)
+{
+	struct ibuf t = *to;
+
+	*to = *from;
+	*from = t;
+}
+
+/* The storage goes on with what its new configuration says. */
+static void
+estorage_change(struct estorage *st, struct estorage *new)
+{
+	struct eurl		*u;
+	struct tls_config	*tls;
+
+	eevents_stop(st);
+	hconn_close_idle(st);
+	urls_free(st);
+	while ((u = TAILQ_FIRST(&new->urls)) != NULL) {
+		TAILQ_REMOVE(&new->urls, u, entry);
+		TAILQ_INSERT_TAIL(&st->urls, u, entry);
+	}
+	take_text(&st->token, &new->token);
+	take_ibuf(&st->ca, &new->ca);
+	take_ibuf(&st->cert, &new->cert);
+	take_ibuf(&st->key, &new->key);
+	tls = st->tls;
+	st->tls = new->tls;
+	new->tls = tls;
+	st->without = new->without;
+	if (st->state == STORAGE_UP)
+		st->state = STORAGE_UNKNOWN;
+	estorage_ask(st);
+}
+
+static void
+estorage_update(struct estorage *st, struct estorage *new)
+{
+	if (!same_urls(st, new) || strcmp(st->token, new->token) != 0 ||
+	    !ibuf_same(&st->ca, &new->ca) ||
+	    !ibuf_same(&st->cert, &new->cert) ||
+	    !ibuf_same(&st->key, &new->key) || st->without != new->without ||
+	    st->stale) {
+		st->stale = 0;
+		estorage_change(st, new);
+	}
+}
+
+static struct estorage *
+any_find(uint16_t id)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (st->id == id)
+			return st;
+	return NULL;
+}
+
+void
+estorage_conf_commit(void)
+{
+	struct estorage *st, *new;
+
+	TAILQ_FOREACH(st, &estorages, entry) {
+		TAILQ_FOREACH(new, &staged, entry)
+			if (new->id == st->id)
+				break;
+		if (new != NULL || st->stale)
+			continue;
+		st->stale = 1;
+		st->state = STORAGE_UNKNOWN;
+		eevents_stop(st);
+		hconn_close_idle(st);
+		hreq_fail_waiting(st, ST_UNAVAILABLE,
+		    "The storage is not configured any more", 1);
+		estorage_tell(st, NULL);
+	}
+	while ((new = TAILQ_FIRST(&staged)) != NULL) {
+		TAILQ_REMOVE(&staged, new, entry);
+		if ((st = any_find(new->id)) != NULL) {
+			estorage_update(st, new);
+			estorage_free(new);
+			continue;
+		}
+		TAILQ_INSERT_TAIL(&estorages, new, entry);
+		estorage_ask(new);
+	}
+}
+
+/* control */
+
+static const char *
+state_text(const struct estorage *st)
+{
+	static char buf[64];
+
+	switch (st->state) {
+	case STORAGE_UNKNOWN:
+	case STORAGE_ASKING:
+		return "asking";
+	case STORAGE_UP:
+		return "up";
+	case STORAGE_DOWN:
+		snprintf(buf, sizeof(buf), "down: %.50s", st->error);
+		return buf;
+	}
+	return "";
+}
+
+static void
+caps_text(const struct estorage *st, char *buf, size_t len)
+{
+	int c;
+
+	buf[0] = '\0';
+	for (c = 0; c < CAP_MAX; c++)
+		if (estorage_has(st, c)) {
+			if (buf[0] != '\0')
+				strlcat(buf, " ", len);
+			strlcat(buf, st_cap_names[c], len);
+		}
+}
+
+static void
+url_text(const struct estorage *st, char *buf, size_t len)
+{
+	static const char *const scheme[] = { "http://", "https://",
+	    "unix:" };
+	const struct eurl *u = TAILQ_FIRST(&st->urls);
+
+	buf[0] = '\0';
+	if (u == NULL)
+		return;
+	if (u->kind == URL_UNIX)
+		snprintf(buf, len, "unix:%s:%s", u->sock, u->path);
+	else
+		snprintf(buf, len, "%s%s:%u%s", scheme[u->kind], u->host,
+		    u->port, u->path);
+}
+
+void
+estorage_show(struct proc_peer *p, uint32_t req)
+{
+	struct m_ctl_storage	 m;
+	const struct estorage	*st;
+	char			 me[32], url[1400], caps[512], ev[64];
+
+	snprintf(me, sizeof(me), "engine/%u", proc_self.slot);
+	TAILQ_FOREACH(st, &estorages, entry) {
+		if (st->stale)
+			continue;
+		memset(&m, 0, sizeof(m));
+		m.process = me;
+		m.name = st->name;
+		url_text(st, url, sizeof(url));
+		m.url = url;
+		m.server = st->server;
+		m.state = state_text(st);
+		snprintf(ev, sizeof(ev), "%s", !estorage_has(st, CAP_EVENTS) ?
+		    "none" : st->epoch != 0 ? "live" : "lost");
+		m.events = ev;
+		caps_text(st, caps, sizeof(caps));
+		m.caps = caps;
+		m.conns = st->nconns;
+		m.busy = hconn_busy(st);
+		m.requests = st->requests;
+		m.errors = st->errors;
+		proc_send(p, M_ctl_storage, 0, req, -1, &m);
+	}
+}
+
+static void
+stat_of(struct proc_peer *p, uint32_t req, const struct estorage *st,
+    const char *what, uint64_t value)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.30s.%s", st->name, what);
+	proc_stat(p, req, name, value);
+}
+
+void
+estorage_stats(struct proc_peer *p, uint32_t req)
+{
+	const struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry) {
+		stat_of(p, req, st, "requests", st->requests);
+		stat_of(p, req, st, "errors", st->errors);
+		stat_of(p, req, st, "retries", st->retries);
+		stat_of(p, req, st, "connections", st->nconns);
+		stat_of(p, req, st, "waiting", st->nwaiting);
+		stat_of(p, req, st, "events", st->nevents);
+		stat_of(p, req, st, "event-resets", st->nresets);
+	}
+}
+
+void
+estorage_init(void)
+{
+	slots_init(&wanted);
+	tmo_class_init(&retry_class, RETRY_SECS, retry_fired);
+}
