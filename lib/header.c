@@ -212,19 +212,27 @@ header_next(struct header_iter *it, struct header_field *f)
 	return 1;
 }
 
+/* Dropped when unfolding: a CR alone is no line end, but nobody's text. */
+static int
+is_fold(const char *p, const char *end)
+{
+	return *p == '\n' || *p == '\0' ||
+	    (*p == '\r' && p + 1 < end && p[1] == '\n');
+}
+
 int
 header_unfold(struct ibuf *b, const char *p, size_t len)
 {
 	const char	*end = p + len, *run;
+	char		*o;
 
-	while (p < end) {
-		for (run = p; p < end && *p != '\r' && *p != '\n' &&
-		    *p != '\0'; p++)
-			;
-		if (ibuf_add(b, run, (size_t)(p - run)) == -1)
-			return -1;
-		while (p < end && (*p == '\r' || *p == '\n' || *p == '\0'))
-			p++;
-	}
+	if (len == 0)
+		return 0;
+	if ((o = ibuf_room(b, len)) == NULL)
+		return -1;
+	for (run = o; p < end; p++)
+		if (!is_fold(p, end))
+			*o++ = *p == '\r' ? ' ' : *p;
+	ibuf_wrote(b, (size_t)(o - run));
 	return 0;
 }

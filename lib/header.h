@@ -82,7 +82,7 @@ struct header_field {
 void	 header_start(struct header_iter *, const void *, size_t);
 int	 header_next(struct header_iter *, struct header_field *);
 
-/* Appends a value without its line ends and NULs; other bytes as they are. */
+/* Appends a value without its line ends and NULs; a CR alone is a space. */
 int	 header_unfold(struct ibuf *, const char *, size_t);
 
 /*

@@ -93,11 +93,21 @@ take_value(struct header_iter *it, struct hstr *s)
 	s->len = (size_t)(it->p - s->p);
 }
 
-int
-header_param_next(struct header_iter *it, struct header_param *pa)
+/* Passes what is no parameter: a word, or, from anything else, the rest. */
+static void
+skip_junk(struct header_iter *it, const struct header_param *pa)
 {
 	const char *semi;
 
+	if (pa->name.len > 0)
+		return;
+	semi = memchr(it->p, ';', (size_t)(it->end - it->p));
+	it->p = semi == NULL ? it->end : semi;
+}
+
+int
+header_param_next(struct header_iter *it, struct header_param *pa)
+{
 	for (;;) {
 		skip_space(it);
 		while (it->p < it->end && *it->p == ';') {
@@ -110,8 +120,7 @@ header_param_next(struct header_iter *it, struct header_param *pa)
 		skip_space(it);
 		if (pa->name.len > 0 && it->p < it->end && *it->p == '=')
 			break;
-		semi = memchr(it->p, ';', (size_t)(it->end - it->p));
-		it->p = semi == NULL ? it->end : semi;
+		skip_junk(it, pa);
 	}
 	it->p++;
 	skip_space(it);

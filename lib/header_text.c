@@ -133,7 +133,7 @@ word_end(struct decode *d)
 	return charset_finish(&d->cv, d->out);
 }
 
-/* Bytes that are no encoded word; line ends vanish. */
+/* Bytes that are no encoded word; line ends vanish, a CR alone does not. */
 static int
 text_put(struct decode *d, const char *p, const char *end)
 {
@@ -142,7 +142,8 @@ text_put(struct decode *d, const char *p, const char *end)
 	if (word_end(d) == -1)
 		return -1;
 	while (p < end) {
-		for (run = p; p < end && *p != '\r' && *p != '\n'; p++)
+		for (run = p; p < end && *p != '\n' && (*p != '\r' ||
+		    p + 1 == end || p[1] != '\n'); p++)
 			;
 		if (charset_feed(&d->raw, run, (size_t)(p - run),
 		    d->out) == -1)

@@ -177,7 +177,8 @@ put_unfolded(struct out *o, const struct hstr *coded)
 		s.len--;
 	for (; s.len > 0 && lex_space(*s.p); s.p++)
 		s.len--;
-	if (memchr(s.p, '\n', s.len) != NULL) {
+	if (memchr(s.p, '\n', s.len) != NULL ||
+	    memchr(s.p, '\r', s.len) != NULL) {
 		ibuf_truncate(&o->flat, 0);
 		if (header_unfold(&o->flat, s.p, s.len) == -1)
 			return -1;
@@ -422,7 +423,7 @@ type_is(const struct summary_part *part, const char *type)
 static int
 put_type(struct out *o, const struct summary_part *part, int message)
 {
-	/* these say to a client that there is more to read than there is */
+	/* beyond a limit: these names promise parts that are not shown */
 	if ((type_is(part, "message") && !message &&
 	    hstr_is(&part->subtype, "rfc822")) || type_is(part, "multipart"))
 		return ibuf_adds(o->b, "\"application\" \"octet-stream\"");
@@ -523,18 +524,48 @@ out_done(struct out *o, size_t start, int r)
 	return r;
 }
 
+/* With some lists joined from several fields, held in t. */
+static int
+put_envelope_joined(struct out *o, const struct summary *s, struct ibuf *t)
+{
+	struct hstr	env[HEADER_ENVELOPE_LAST + 1];
+	size_t		at[HEADER_ENVELOPE_LAST + 1];
+	int		id;
+
+	memcpy(env, s->env, sizeof(env));
+	for (id = HEADER_TO; id <= HEADER_BCC; id++) {
+		at[id] = ibuf_size(t);
+		if (s->env_more & 1U << id &&
+		    summary_joined(s, (enum header_id)id, t) == -1)
+			return -1;
+		env[id].len = s->env_more & 1U << id ?
+		    ibuf_size(t) - at[id] : env[id].len;
+	}
+	for (id = HEADER_TO; id <= HEADER_BCC; id++)
+		if (s->env_more & 1U << id)
+			env[id].p = (char *)ibuf_data(t) + at[id];
+	return put_envelope(o, env);
+}
+
 int
 imapout_envelope(struct ibuf *b, const struct summary *s, int flags)
 {
 	struct out	o;
+	struct ibuf	t;
 	size_t		start = ibuf_size(b);
+	int		r;
 
 	if (s->env_lost != 0) {
 		errno = ENOENT;
 		return -1;
 	}
 	out_init(&o, b, flags, 0);
-	return out_done(&o, start, put_envelope(&o, s->env));
+	if (s->env_more == 0)
+		return out_done(&o, start, put_envelope(&o, s->env));
+	ibuf_init(&t, SUMMARY_FULL);
+	r = out_done(&o, start, put_envelope_joined(&o, s, &t));
+	ibuf_fini(&t);
+	return r;
 }
 
 static int

@@ -73,7 +73,8 @@ struct mime {
 	size_t			 fieldlen;
 	size_t			 fieldsize;
 	int			 fieldcut;
-	/* of cur, from its Content-Type */
+	/* of cur, from its fields */
+	int			 have_enc;
 	int			 have_type;
 	int			 have_bound;
 	struct boundary		 bound;
@@ -161,18 +162,23 @@ static const char	text_plain[] = "text/plain";
 static const char	message_rfc822[] = "message/rfc822";
 
 static void
-part_default_type(struct mime_part *part)
+part_set_type(struct mime_part *part, const char *type)
 {
-	const char *type = text_plain, *slash;
+	const char *slash = strchr(type, '/');
 
-	if (part->parent != NULL && part->parent->kind == MIME_MULTIPART &&
-	    hstr_is(&part->parent->subtype, "digest"))
-		type = message_rfc822;
-	slash = strchr(type, '/');
 	part->type.p = type;
 	part->type.len = (size_t)(slash - type);
 	part->subtype.p = slash + 1;
 	part->subtype.len = strlen(slash + 1);
+}
+
+static void
+part_default_type(struct mime_part *part)
+{
+	const struct mime_part *up = part->parent;
+
+	part_set_type(part, up != NULL && up->kind == MIME_MULTIPART &&
+	    hstr_is(&up->subtype, "digest") ? message_rfc822 : text_plain);
 }
 
 /* A part whose header begins here. */
@@ -205,7 +211,7 @@ part_begin(struct mime *m, struct mime_part *parent)
 	m->cur = part;
 	m->tail = &part->fields;
 	m->part_kept = 0;
-	m->have_type = m->have_bound = 0;
+	m->have_enc = m->have_type = m->have_bound = 0;
 	m->where = IN_HEADER;
 	m->bol = 1;
 	return m->hooks == NULL ? 0 : hook_part(m, m->hooks->begin, part);
@@ -368,9 +374,10 @@ field_end(struct mime *m)
 	id = f.name.len == 0 ? HEADER_NONE : header_id(f.name.p, f.name.len);
 	if (id == HEADER_CONTENT_TYPE && field_type(m, &f) == -1)
 		return -1;
-	if (id == HEADER_CONTENT_TRANSFER_ENCODING &&
-	    m->cur->encoding == MIME_IDENTITY)
+	if (id == HEADER_CONTENT_TRANSFER_ENCODING && !m->have_enc) {
+		m->have_enc = 1;
 		m->cur->encoding = mime_encoding(&f.value);
+	}
 	if (field_wanted(m->cur, id)) {
 		if (field_keep(m, &f, id) == -1)
 			return -1;
@@ -414,9 +421,14 @@ static void
 part_kind(struct mime *m)
 {
 	struct mime_part	*part = m->cur;
-	int			 multi, full;
+	int			 multi = hstr_is(&part->type, "multipart");
+	int			 full;
 
-	multi = hstr_is(&part->type, "multipart") && m->have_bound;
+	if (multi && !m->have_bound) {
+		/* it cannot be what it says: text (RFC 2045, 5.2) */
+		part_set_type(part, text_plain);
+		return;
+	}
 	if (!multi && !is_message(part))
 		return;
 	full = m->nparts >= m->limits->parts ||
@@ -454,8 +466,23 @@ header_end(struct mime *m)
 }
 
 /*
- * cur ends before the line end that is before the next byte, or right here
- * if its body is empty, or if the message ends.
+ * A part without a body ends at a boundary: the line end that is the
+ * boundary's is the last one of its header.
+ */
+static void
+header_cut(struct mime_part *part, uint64_t eol)
+{
+	if (part->hdr_len < eol)
+		return;
+	part->hdr_len -= eol;
+	part->body_off -= eol;
+	if (part->child != NULL)
+		part->child->hdr_off = part->child->body_off = part->body_off;
+}
+
+/*
+ * cur ends before the line end that is before the next byte, or, if the
+ * message ends, right here.
  */
 static int
 part_end(struct mime *m, int eof)
@@ -463,10 +490,12 @@ part_end(struct mime *m, int eof)
 	struct mime_part	*part = m->cur;
 	uint64_t		 end = m->off, nl = m->nl;
 
-	if (!eof && end > part->body_off) {
-		end -= (uint64_t)m->eol;
+	if (!eof && end > part->body_off)
 		nl--;
-	}
+	else if (!eof)
+		header_cut(part, (uint64_t)m->eol);
+	if (!eof && end > part->body_off)
+		end -= (uint64_t)m->eol;
 	part->body_len = end - part->body_off;
 	part->lines = nl - part->lines;
 	return m->hooks == NULL ? 0 : hook_part(m, m->hooks->end, part);

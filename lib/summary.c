@@ -173,7 +173,29 @@ field_value(const struct hstr *raw, struct hstr *value)
 	value->len = (size_t)(end - value->p);
 }
 
-/* The first of each of ENVELOPE's fields counts. */
+static int
+is_list(int id)
+{
+	return id == HEADER_TO || id == HEADER_CC || id == HEADER_BCC;
+}
+
+/* The first of each of ENVELOPE's fields counts; of lists, all. */
+static void
+env_set(struct summary *s, int id, char code, const struct hstr *raw)
+{
+	unsigned bit = 1U << id;
+
+	if (s->env[id].p != NULL || s->env_lost & bit) {
+		if (!is_list(id))
+			return;
+		s->env_more |= bit;
+	}
+	if (!field_kept(code))
+		s->env_lost |= bit;
+	else if (s->env[id].p == NULL)
+		field_value(raw, &s->env[id]);
+}
+
 static int
 parse_fields(struct summary *s)
 {
@@ -182,16 +204,29 @@ parse_fields(struct summary *s)
 	char		code;
 	int		id, n;
 
-	while ((n = field_take(&r, &code, &raw)) == 1) {
-		if ((id = env_id(code)) == 0 || s->env[id].p != NULL ||
-		    s->env_lost & 1U << id)
-			continue;
-		if (field_kept(code))
-			field_value(&raw, &s->env[id]);
-		else
-			s->env_lost |= 1U << id;
-	}
+	while ((n = field_take(&r, &code, &raw)) == 1)
+		if ((id = env_id(code)) != 0)
+			env_set(s, id, code, &raw);
 	return n;
+}
+
+int
+summary_joined(const struct summary *s, enum header_id want, struct ibuf *b)
+{
+	struct rest	r = { s->fields.p, s->fields.p + s->fields.len };
+	struct hstr	raw, value;
+	char		code;
+	int		n = 0;
+
+	while (field_take(&r, &code, &raw) == 1) {
+		if (env_id(code) != (int)want || !field_kept(code))
+			continue;
+		field_value(&raw, &value);
+		if ((n++ > 0 && ibuf_add_n8(b, ',') == -1) ||
+		    ibuf_add(b, value.p, value.len) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 int

@@ -71,6 +71,7 @@ struct summary {
 	struct hstr	 preview;
 	struct hstr	 env[HEADER_ENVELOPE_LAST + 1];	/* values */
 	unsigned	 env_lost;	/* bits: may be there, not kept */
+	unsigned	 env_more;	/* bits: To, Cc, Bcc more than once */
 };
 
 int	 summary_parse(struct summary *, const char *, size_t);
@@ -92,6 +93,13 @@ int	 summary_put_fields(const struct summary *, const struct hstr *,
  * cannot know, else the ibuf's errno.
  */
 int	 summary_field(const struct summary *, const char *, size_t *,
+	    struct ibuf *);
+
+/*
+ * The values of all fields of one of ENVELOPE's numbers as one list, coded
+ * as env is: several To fields count as one (RFC 5322, 4.5.3).
+ */
+int	 summary_joined(const struct summary *, enum header_id,
 	    struct ibuf *);
 
 /* The preview, UTF-8, appended: 1, 0 if the summary lacks it, -1. */

@@ -67,6 +67,8 @@ put_coded(struct ibuf *b, const char *p, size_t len)
 
 	if (put_len(b, n) == -1 || (o = ibuf_reserve(b, n)) == NULL)
 		return -1;
+	if (len == 0)
+		return 0;
 	if (n == len) {
 		memcpy(o, p, len);
 		return 0;
@@ -346,6 +348,28 @@ static const struct {
 	{ HEADER_CONTENT_LOCATION,	ITEM_LOCATION,	put_value },
 };
 
+/* One field's value; those of lists one behind the other. */
+static int
+put_env_value(struct summary_maker *sm, const struct mime_field *f)
+{
+	enum header_id	id = f->id;
+	struct ibuf	*l = &sm->list;
+	int		 n = 0;
+
+	ibuf_truncate(l, 0);
+	for (; f != NULL; f = f->next) {
+		if (f->id != id)
+			continue;
+		if ((n++ > 0 && ibuf_add_n8(l, ',') == -1) ||
+		    ibuf_add(l, f->f.value.p, f->f.value.len) == -1)
+			return -1;
+		if (id < HEADER_TO || id > HEADER_BCC)
+			break;
+	}
+	return put_item(&sm->part[TEXT_PARTS], (char)('A' + id - HEADER_DATE),
+	    (char *)ibuf_data(l), ibuf_size(l));
+}
+
 static int
 put_env(struct summary_maker *sm, const struct mime_part *part)
 {
@@ -354,9 +378,7 @@ put_env(struct summary_maker *sm, const struct mime_part *part)
 
 	for (id = HEADER_DATE; id <= HEADER_ENVELOPE_LAST; id++) {
 		f = mime_field(part, (enum header_id)id);
-		if (f != NULL && put_item(&sm->part[TEXT_PARTS],
-		    (char)('A' + id - HEADER_DATE), f->f.value.p,
-		    f->f.value.len) == -1)
+		if (f != NULL && put_env_value(sm, f) == -1)
 			return -1;
 	}
 	return 0;

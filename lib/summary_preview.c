@@ -181,8 +181,8 @@ entity_named(const char *name)
 	return 0;
 }
 
-/* An unknown entity is shown as it stands. */
-static void
+/* An unknown entity is shown as it stands: then this returns 0. */
+static int
 html_entity(struct preview *pv)
 {
 	uint32_t	cp;
@@ -193,14 +193,15 @@ html_entity(struct preview *pv)
 	    entity_named(pv->word);
 	pv->state = HTML_TEXT;
 	if (pv->skip[0] != '\0')
-		return;
+		return 0;
 	if (cp != 0) {
 		show(pv, cp);
-		return;
+		return 1;
 	}
 	show(pv, '&');
 	for (i = 0; i < pv->nword; i++)
 		show(pv, (uint32_t)pv->word[i]);
+	return 0;
 }
 
 static int
@@ -289,8 +290,7 @@ html_ref(struct preview *pv, uint32_t cp)
 		pv->word[pv->nword++] = (char)cp;
 		return;
 	}
-	html_entity(pv);
-	if (cp != ';')
+	if (!html_entity(pv) || cp != ';')
 		html_text(pv, cp);
 }
 
