@@ -371,7 +371,7 @@ search_and(struct imap_scan *s, struct imap_key **out, int depth)
 		return -1;
 	search_list_init(&l);
 	do {
-		if (search_key(s, &k, depth + 1) == -1)
+		if (search_key(s, &k, depth) == -1)
 			return -1;
 		search_list_add(&l, k, KEY_AND);
 	} while (scan_accept(s, ' '));
@@ -382,7 +382,7 @@ search_and(struct imap_scan *s, struct imap_key **out, int depth)
 static int
 search_group(struct imap_scan *s, struct imap_key **out, int depth)
 {
-	if (scan_char(s, '(') == -1 || search_and(s, out, depth) == -1)
+	if (scan_char(s, '(') == -1 || search_and(s, out, depth + 1) == -1)
 		return -1;
 	return scan_char(s, ')');
 }

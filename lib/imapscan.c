@@ -341,14 +341,16 @@ static int
 scan_digits(struct imap_scan *s, uint64_t *v)
 {
 	struct hstr	d = scan_run(s, is_digit);
+	uint64_t	digit;
 	size_t		i;
 
 	if (d.len == 0)
 		return scan_bad(s, "Expected a number");
 	for (*v = i = 0; i < d.len; i++) {
-		if (*v > (INT64_MAX - 9) / 10)
+		digit = (uint64_t)(d.p[i] - '0');
+		if (*v > (INT64_MAX - digit) / 10)
 			return scan_bad(s, "Number too big");
-		*v = *v * 10 + (uint64_t)(d.p[i] - '0');
+		*v = *v * 10 + digit;
 	}
 	return 0;
 }
