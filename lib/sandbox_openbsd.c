@@ -16,6 +16,7 @@ static const char *const promises[ROLE_MAX] = {
 	[ROLE_POP3] = "stdio inet unix recvfd",
 	[ROLE_LMTP] = "stdio inet unix recvfd",
 	[ROLE_STORE] = "stdio rpath wpath cpath flock unix inet recvfd",
+	[ROLE_CTL] = "stdio",
 };
 
 int

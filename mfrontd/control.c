@@ -562,8 +562,8 @@ question_begin(struct client *c, const struct question *q, uint32_t req,
 	c->text[0] = c->whom[0] = '\0';
 	why = proc_self.stopping ? "mfrontd is stopping" : q->begin(c, m);
 	if (q->name != NULL)
-		log_info("mfrontctl uid=%ld asks: %s %s", c->uid, q->name,
-		    c->whom);
+		log_info("mfrontctl uid=%ld asks: %s%s%s", c->uid, q->name,
+		    c->whom[0] != '\0' ? " " : "", c->whom);
 	if (why != NULL)
 		question_end(c, 0, why);
 }
