@@ -259,7 +259,8 @@ ibuf_size(const struct ibuf *b)
 uint8_t *
 ibuf_data(const struct ibuf *b)
 {
-	return b->buf + b->rpos;
+	/* an empty one has no memory, and NULL + 0 is not defined */
+	return b->buf == NULL ? NULL : b->buf + b->rpos;
 }
 
 /* The next len bytes in place, valid until the buffer changes. */

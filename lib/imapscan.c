@@ -560,7 +560,7 @@ scan_flag(struct imap_scan *s, struct flag_list *l)
 	t.len += rest.len;
 	if ((bit = flag_parse(t.p, t.len)) == -1) {
 		s->pos = start;
-		return scan_bad(s, *t.p == '\\' && t.len > 1 ?
+		return scan_bad(s, t.len > 1 && *t.p == '\\' ?
 		    "Flag cannot be set" : "Invalid flag");
 	}
 	if (bit > 0)

@@ -1,0 +1,191 @@
+/*
+ * Commands: nothing crashes; what is refused has a clean reason; the text
+ * of a search key parses to the same key; sets resolve.  The first byte
+ * chooses the options.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "ibuf.h"
+#include "imapparse.h"
+
+const struct fuzz_seed fuzz_seeds[] = {
+	FUZZ_SEED("1a LOGIN {3}\r\njoe \"pa\\\\ss\""),
+	FUZZ_SEED("1a AUTHENTICATE PLAIN AHRpbQB0YW5zdGFhZg=="),
+	FUZZ_SEED("1a SELECT &ZeVnLIqe-/b (QRESYNC (67890007 20050715 "
+	    "41,43:211 (1,2:3 4,5:6)) CONDSTORE)"),
+	FUZZ_SEED("1a CREATE \"x/\" (USE (\\Drafts \\Sent))"),
+	FUZZ_SEED("1a RENAME inbox {3+}\r\na b"),
+	FUZZ_SEED("1a STATUS x (MESSAGES UNSEEN SIZE HIGHESTMODSEQ)"),
+	FUZZ_SEED("1a LIST (SUBSCRIBED RECURSIVEMATCH) ref/ (a* \"%\") "
+	    "RETURN (CHILDREN STATUS (UIDNEXT))"),
+	FUZZ_SEED("1a APPEND x (\\Seen $a) \"17-Jul-1996 02:44:25 -0700\" "
+	    "~{310+}"),
+	FUZZ_SEED("1a UID FETCH 1:*,$ (FLAGS BODY.PEEK[1.2.HEADER.FIELDS.NOT"
+	    " (From \"To\")]<0.99> BINARY[1] RFC822) (CHANGEDSINCE 7 "
+	    "VANISHED)"),
+	FUZZ_SEED("1a FETCH 2,4:7,9,12:* FULL"),
+	FUZZ_SEED("1a UID STORE 1:9 (UNCHANGEDSINCE 3) -FLAGS.SILENT "
+	    "\\Seen \\Draft a"),
+	FUZZ_SEED("1a SEARCH RETURN (MIN SAVE) CHARSET UTF-8 OR OR NEW NOT "
+	    "(1:* UID 3 $) HEADER X-a \"b\" SINCE 1-Feb-1994 TEXT {2}\r\nab "
+	    "MODSEQ \"/flags/a\" all 7 KEYWORD x LARGER 5"),
+	FUZZ_SEED("0a ID (\"name\" NIL \"version\" \"1\")"),
+	FUZZ_SEED("1a ENABLE CONDSTORE UTF8=ACCEPT"),
+	FUZZ_SEED("2a UID MOVE * \"\xc3\xa9\""),
+	FUZZ_SEED("1a UID EXPUNGE 3:4"),
+};
+const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
+
+static void
+clean(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < ' ' || *s > '~')
+			abort();
+}
+
+static void
+resolve(const struct seqset *s, int how)
+{
+	struct uidset	view, out, numbers;
+	int		r;
+
+	uidset_init(&view);
+	uidset_init(&out);
+	uidset_init(&numbers);
+	if (uidset_add(&view, 3, 9) == -1 || uidset_add(&view, 20, 29) == -1)
+		abort();
+	r = seqset_resolve(s, how, &view, &view, &out);
+	if (r == -1 && (how & (SEQSET_UID | SEQSET_LENIENT)) != 0)
+		abort();
+	if (seqset_numbers(&view, &out, &numbers) == -1 ||
+	    uidset_count(&numbers) != uidset_count(&out) ||
+	    uidset_max(&numbers) > 17)
+		abort();
+	uidset_fini(&view);
+	uidset_fini(&out);
+	uidset_fini(&numbers);
+}
+
+static void
+walk(const struct imap_key *k, uint32_t above, int depth)
+{
+	if (depth > 2 * IMAP_DEPTH_MAX || (k->needs & ~above) != 0)
+		abort();
+	if (k->type == KEY_SEQ)
+		resolve(&k->set, SEQSET_LENIENT);
+	else if (k->type == KEY_UID)
+		resolve(&k->set, SEQSET_UID);
+	if (k->type != KEY_AND && k->type != KEY_OR)
+		return;
+	if (k->child == NULL || k->child->next == NULL)
+		abort();
+	above = k->needs;
+	for (k = k->child; k != NULL; k = k->next)
+		walk(k, above, depth + 1);
+}
+
+static void
+put(struct ibuf *b, const struct imap_key *k)
+{
+	ibuf_init(b, 1 << 24);
+	if (ibuf_adds(b, "a SEARCH ") == -1 || imap_put_key(b, k) == -1)
+		abort();
+}
+
+static void
+search(const struct imap_cmd *c)
+{
+	static struct imap_parse_opts	 opts;
+	struct imap_cmd			 again;
+	struct ibuf			 one, two;
+
+	imap_ext_add(&opts.exts, IMAP_EXT_IMAP4REV2);
+	imap_ext_add(&opts.exts, IMAP_EXT_QRESYNC);
+	walk(c->search.key, 0xf, 0);
+	put(&one, c->search.key);
+	if (imap_parse(&again, &opts, (char *)ibuf_data(&one),
+	    ibuf_size(&one)) != IMAP_OK)
+		abort();
+	put(&two, again.search.key);
+	if (ibuf_size(&one) != ibuf_size(&two) || memcmp(ibuf_data(&one),
+	    ibuf_data(&two), ibuf_size(&one)) != 0)
+		abort();
+	imap_cmd_free(&again);
+	ibuf_fini(&one);
+	ibuf_fini(&two);
+}
+
+static void
+fetch(const struct imap_cmd *c)
+{
+	uint32_t	i;
+
+	resolve(&c->fetch.set, c->uid ? SEQSET_UID : 0);
+	for (i = 0; i < c->fetch.natts; i++)
+		clean(c->fetch.att[i].name);
+}
+
+static void
+refused(const struct imap_cmd *c)
+{
+	struct ibuf	b;
+
+	ibuf_init(&b, 1024);
+	if (imap_put_refusal(&b, c) == -1)
+		abort();
+	if (ibuf_size(&b) < 3 || memchr(ibuf_data(&b), '\r',
+	    ibuf_size(&b) - 2) != NULL)
+		abort();
+	ibuf_fini(&b);
+	if (c->error != NULL)
+		clean(c->error);
+}
+
+static void
+good(const struct imap_cmd *c)
+{
+	if (c->error != NULL || c->name == NULL)
+		abort();
+	if (c->verb == IMAP_SEARCH)
+		search(c);
+	else if (c->verb == IMAP_FETCH)
+		fetch(c);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct imap_parse_opts	 opts;
+	struct imap_literal	 lit;
+	struct imap_cmd		 c;
+	const char		*p = (const char *)data + 1;
+	enum imap_result	 r;
+
+	if (len == 0)
+		return 0;
+	memset(&opts, 0, sizeof(opts));
+	if (*data != '0') {
+		imap_ext_add(&opts.exts, IMAP_EXT_IMAP4REV2);
+		imap_ext_add(&opts.exts, IMAP_EXT_QRESYNC);
+		imap_ext_add(&opts.exts, IMAP_EXT_CREATE_SPECIAL_USE);
+		imap_ext_add(&opts.exts, IMAP_EXT_ID);
+	}
+	opts.utf8 = *data == '2';
+	r = imap_parse(&c, &opts, p, len - 1);
+	if (r == IMAP_OK)
+		good(&c);
+	else
+		refused(&c);
+	if (c.errpos > len - 1 || c.used > IMAP_ARENA_MAX)
+		abort();
+	/* whoever waits for a literal must have been told of one */
+	if (imap_literal_tail(p, len - 1, &lit) != 1 &&
+	    r == IMAP_WANT_LITERAL)
+		abort();
+	imap_is_append(p, len - 1);
+	imap_cmd_free(&c);
+	return 0;
+}
