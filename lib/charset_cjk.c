@@ -85,10 +85,20 @@ iconv_step(iconv_t h, const uint8_t *p, size_t len, struct ibuf *b)
 	return (ssize_t)(len - left);
 }
 
-/* As much of p as makes whole characters; the rest, a few bytes, is left. */
+/* Bytes of a character that gather_add() wrote. */
+static size_t
+gather_len(uint8_t first)
+{
+	return first < 0x80 ? 1 : first == 0x8f ? 3 : 2;
+}
+
+/*
+ * As much of p as makes whole characters; the rest, a few bytes, is left.
+ * What is no character is skipped by one byte, or, gathered, as a whole.
+ */
 static ssize_t
 iconv_run(enum charset_iconv which, const uint8_t *p, size_t len,
-    struct ibuf *b)
+    int gathered, struct ibuf *b)
 {
 	size_t	done = 0;
 	ssize_t	n;
@@ -107,7 +117,7 @@ iconv_run(enum charset_iconv which, const uint8_t *p, size_t len,
 			break;
 		if (charset_put(b, REPLACEMENT) == -1)
 			return -1;
-		done++;
+		done += gathered ? gather_len(p[done]) : 1;
 	}
 	return (ssize_t)done;
 }
@@ -126,14 +136,14 @@ charset_iconv(struct charset_conv *cv, const uint8_t *p, size_t len,
 	while (cv->nhold > 0 && len > 0) {
 		cv->hold[cv->nhold++] = *p++;
 		len--;
-		if ((n = iconv_run(which, cv->hold, cv->nhold, b)) == -1)
+		if ((n = iconv_run(which, cv->hold, cv->nhold, 0, b)) == -1)
 			return -1;
 		cv->nhold = (uint8_t)(cv->nhold - n);
 		memmove(cv->hold, cv->hold + n, cv->nhold);
 	}
 	if (len == 0)
 		return 0;
-	if ((n = iconv_run(which, p, len, b)) == -1)
+	if ((n = iconv_run(which, p, len, 0, b)) == -1)
 		return -1;
 	cv->nhold = (uint8_t)(len - (size_t)n);
 	memcpy(cv->hold, p + n, cv->nhold);
@@ -157,7 +167,7 @@ gather_flush(struct gather *g)
 	g->n = 0;
 	if (len == 0)
 		return 0;
-	if ((n = iconv_run(g->which, g->buf, len, g->b)) == -1)
+	if ((n = iconv_run(g->which, g->buf, len, 1, g->b)) == -1)
 		return -1;
 	return (size_t)n < len ? charset_put(g->b, REPLACEMENT) : 0;
 }

@@ -169,34 +169,50 @@ year_full(int v, int digits)
 	return digits == 3 ? 1900 + v : v;
 }
 
-/* ":mm", ":mm:ss" behind an hour. */
-static void
-take_time(struct cursor *c, struct fields *f, int hour)
+/* Where text goes on behind white space and comments (RFC 5322, 4.3). */
+static const char *
+skip_cfws(const char *p, const char *end)
 {
-	char sep = *c->p;
-
-	f->hour = hour;
-	f->sec = 0;
-	c->p++;
-	take_number(c, &f->min);
-	if (c->p < c->end && *c->p == sep && c->end - c->p > 1 &&
-	    is_digit(c->p[1])) {
-		c->p++;
-		take_number(c, &f->sec);
-	}
-	if (c->p < c->end && *c->p == '.' && sep == ':') {
-		c->p++;
-		take_number(c, &hour);	/* a fraction, dropped */
-	}
+	while (p < end && (lex_space(*p) || *p == '('))
+		if (*p != '(')
+			p++;
+		else if ((p = lex_comment(p, end)) == NULL)
+			return end;
+	return p;
 }
 
+/* Goes to the digits behind a separator, if that is what comes next. */
 static int
-is_time(const struct cursor *c, const struct fields *f, int digits)
+take_sep(struct cursor *c, char sep)
 {
-	if (f->hour != -1 || digits > 2 || c->end - c->p < 2 ||
-	    !is_digit(c->p[1]))
+	const char *p = skip_cfws(c->p, c->end);
+
+	if (p == c->end || *p != sep)
 		return 0;
-	return *c->p == ':' || (*c->p == '.' && f->day != -1);
+	p = skip_cfws(p + 1, c->end);
+	if (p == c->end || !is_digit(*p))
+		return 0;
+	c->p = p;
+	return 1;
+}
+
+/* "hh:mm:ss" from behind the hour, or "hh.mm.ss"; 0 if it is no time. */
+static int
+take_time(struct cursor *c, struct fields *f, int hour)
+{
+	char	sep = ':';
+	int	fraction;
+
+	if (!take_sep(c, sep) && (f->day == -1 || !take_sep(c, sep = '.')))
+		return 0;
+	f->hour = hour;
+	f->sec = 0;
+	take_number(c, &f->min);
+	if (take_sep(c, sep))
+		take_number(c, &f->sec);
+	if (sep == ':' && take_sep(c, '.'))
+		take_number(c, &fraction);
+	return 1;
 }
 
 static void
@@ -205,9 +221,9 @@ mail_number(struct cursor *c, struct fields *f)
 	int v, n;
 
 	n = take_number(c, &v);
-	if (is_time(c, f, n))
-		take_time(c, f, v);
-	else if (f->day == -1 && n <= 2)
+	if (f->hour == -1 && n <= 2 && take_time(c, f, v))
+		return;
+	if (f->day == -1 && n <= 2)
 		f->day = v;
 	else if (f->year == -1 && n >= 2)
 		f->year = year_full(v, n);
