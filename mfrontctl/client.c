@@ -115,16 +115,16 @@ client_sandbox(void)
 }
 
 static int
-client_print(struct ibuf *b)
+client_print(int fd, struct ibuf *b)
 {
 	ssize_t n;
 
 	while (ibuf_size(b) > 0) {
-		n = write(STDOUT_FILENO, ibuf_data(b), ibuf_size(b));
+		n = write(fd, ibuf_data(b), ibuf_size(b));
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			log_warn("stdout");
+			log_warn("write");
 			return -1;
 		}
 		ibuf_drain(b, (size_t)n);
@@ -156,6 +156,18 @@ client_next(struct imsgbuf *ib, struct imsg *msg, union msg_any *any)
 	return why == NULL ? 1 : -1;
 }
 
+/* The reason may have many lines: all that is wrong with a configuration. */
+static void
+client_complain(const char *why)
+{
+	struct ibuf b;
+
+	ibuf_init(&b, 64 * 1024);
+	output_lines(&b, "mfrontctl: ", why[0] != '\0' ? why : "refused");
+	(void)client_print(STDERR_FILENO, &b);
+	ibuf_fini(&b);
+}
+
 static int
 client_finish(struct output *o, const struct m_ctl_end *m)
 {
@@ -164,7 +176,7 @@ client_finish(struct output *o, const struct m_ctl_end *m)
 	else
 		output_result(o, m->ok, m->text);
 	if (!m->ok)
-		log_warnx("%s", m->text[0] != '\0' ? m->text : "refused");
+		client_complain(m->text);
 	return m->ok ? CTL_DONE : CTL_FAILED;
 }
 
@@ -184,7 +196,8 @@ client_answer(struct imsgbuf *ib, struct output *o)
 			return CTL_FAILED;
 		}
 		output_row(o, &any);
-		if (ibuf_size(o->b) > FLUSH && client_print(o->b) == -1)
+		if (ibuf_size(o->b) > FLUSH &&
+		    client_print(STDOUT_FILENO, o->b) == -1)
 			return CTL_FAILED;
 	}
 	if (r == 0)
@@ -220,7 +233,7 @@ client_run(const char *path, int json, const struct ctl_command *cmd)
 	ibuf_init(&b, 16 * 1024 * 1024);
 	output_begin(&o, &b, json, a->row);
 	code = client_answer(&ib, &o);
-	if (client_print(&b) == -1)
+	if (client_print(STDOUT_FILENO, &b) == -1)
 		code = CTL_FAILED;
 	imsgbuf_fini(&ib);
 	ibuf_fini(&b);

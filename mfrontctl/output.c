@@ -61,7 +61,8 @@ static const struct column storage_columns[] = {
 };
 
 #define TITLE_WIDTH	14		/* of a storage's lines */
-#define TEXT_MAX	(4 * 1024 + 1)	/* the longest text, all of it \ooo */
+#define TEXT_LEN	4096		/* the longest text, with its NUL */
+#define TEXT_MAX	(4 * TEXT_LEN)	/* all of it \ooo */
 
 static const struct column *
 output_columns(enum msg_type type)
@@ -329,10 +330,23 @@ output_end(struct output *o)
 }
 
 void
+output_lines(struct ibuf *b, const char *before, const char *text)
+{
+	char	line[TEXT_LEN], buf[TEXT_MAX];
+	size_t	n;
+
+	while (*text != '\0') {
+		n = strcspn(text, "\n");
+		strlcpy(line, text, n < sizeof(line) ? n + 1 : sizeof(line));
+		text_clean(buf, sizeof(buf), line);
+		(void)ibuf_addf(b, "%s%s\n", before, buf);
+		text += n + (text[n] == '\n');
+	}
+}
+
+void
 output_result(struct output *o, int ok, const char *text)
 {
-	char buf[TEXT_MAX];
-
 	if (o->json) {
 		(void)json_open(o->b, '{');
 		(void)json_kbool(o->b, "ok", ok);
@@ -340,10 +354,8 @@ output_result(struct output *o, int ok, const char *text)
 		json_text(o->b, text);
 		(void)json_close(o->b, '}');
 		(void)ibuf_adds(o->b, "\n");
-	} else if (ok && *text != '\0') {
-		text_clean(buf, sizeof(buf), text);
-		(void)ibuf_addf(o->b, "%s\n", buf);
-	}
+	} else if (ok)
+		output_lines(o->b, "", text);
 }
 
 void

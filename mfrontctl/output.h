@@ -28,5 +28,7 @@ void	 output_end(struct output *);
 /* An answer without: what was done, or why it was not. */
 void	 output_result(struct output *, int, const char *);
 void	 output_hash(struct output *, const char *);
+/* Lines of text, each with something before it. */
+void	 output_lines(struct ibuf *, const char *, const char *);
 
 #endif /* OUTPUT_H */

@@ -266,7 +266,8 @@ fake_message(struct fake *f, struct fake_peer *p, struct imsg *msg)
 		fake_end(p, msg->req, strcmp(any.ctl_kick_user.user,
 		    "demo") == 0, "2 sessions", 0);
 	else if (msg->type == M_ctl_reload)
-		fake_end(p, msg->req, 0, "x.conf:3: no such thing", 0);
+		fake_end(p, msg->req, 0, "x.conf:3: no such thing\n"
+		    "x.conf:4: nor this", 0);
 	else if (msg->type == M_ctl_verbose) {
 		f->verbose = any.ctl_verbose.level;
 		fake_end(p, msg->req, 1, "", 0);

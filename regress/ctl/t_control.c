@@ -198,11 +198,12 @@ ATF_TC_BODY(actions, tc)
 	ATF_CHECK_STREQ("2 sessions\n", out);
 	CHECK_CTL(1, "kick user nobody");
 	CHECK_CTL(1, "reload");
-	CHECK_IN("x.conf:3: no such thing", err);
+	ATF_CHECK_STREQ("mfrontctl: x.conf:3: no such thing\n"
+	    "mfrontctl: x.conf:4: nor this\n", err);
 	ATF_CHECK_STREQ("", out);
 	CHECK_CTL(1, "-j reload");
-	ATF_CHECK_STREQ("{\"ok\":false,\"text\":\"x.conf:3: no such thing\"}\n",
-	    out);
+	ATF_CHECK_STREQ("{\"ok\":false,\"text\":\"x.conf:3: no such thing\\n"
+	    "x.conf:4: nor this\"}\n", out);
 	CHECK_CTL(0, "log verbose");
 	ATF_CHECK_EQ(1, f.verbose);
 	CHECK_CTL(0, "log b");
