@@ -156,8 +156,11 @@ enum imap_verb {
 
 /*
  * What answering takes, cheapest first: the mailbox mirror (uid, sequence
- * number, flags, modseq), the message's row (date, size), its summary
- * (envelope, structure, common header fields), its bytes.
+ * number, flags), the message's row (date, size, modseq), its summary
+ * (envelope, structure, common header fields), its bytes.  Summary and
+ * bytes: the summary's structure tells which bytes.  A header field that is
+ * searched and not among the common ones is said to need the bytes; the
+ * summary at hand may know better (summary_knows_fields()).
  */
 #define IMAP_NEED_MIRROR	0x1
 #define IMAP_NEED_ROW		0x2

@@ -41,7 +41,7 @@ static const struct fetch_row {
 	{ "ENVELOPE", ATT_ENVELOPE, FORM_BARE, 1, IMAP_NEED_SUMMARY },
 	{ "FLAGS", ATT_FLAGS, FORM_BARE, 1, IMAP_NEED_MIRROR },
 	{ "INTERNALDATE", ATT_INTERNALDATE, FORM_BARE, 1, IMAP_NEED_ROW },
-	{ "MODSEQ", ATT_MODSEQ, FORM_BARE, 1, IMAP_NEED_MIRROR,
+	{ "MODSEQ", ATT_MODSEQ, FORM_BARE, 1, IMAP_NEED_ROW,
 	    IMAP_EXT_CONDSTORE },
 	{ "RFC822", ATT_SECTION, FORM_BARE, 0, IMAP_NEED_CONTENT,
 	    IMAP_EXT_BASE, NULL, SECTION_ALL },
@@ -359,14 +359,20 @@ fetch_render(struct imap_scan *s, struct imap_fetch_att *a,
 	return 0;
 }
 
-/* The header of a message may be answered from its summary. */
+/*
+ * Header fields of a message may be answered from its summary alone; any
+ * other piece of it is found by what the summary says of its structure.
+ */
 static uint32_t
 fetch_needs(const struct fetch_row *r, const struct imap_section *sec)
 {
-	if (r->att == ATT_SECTION && sec->nparts == 0 &&
-	    sec->what == SECTION_FIELDS)
+	if ((r->needs & IMAP_NEED_CONTENT) == 0)
+		return r->needs;
+	if (sec->nparts == 0 && sec->what == SECTION_FIELDS)
 		return IMAP_NEED_SUMMARY;
-	return r->needs;
+	if (sec->nparts == 0 && sec->what == SECTION_ALL)
+		return r->needs;
+	return r->needs | IMAP_NEED_SUMMARY;
 }
 
 static int

@@ -214,7 +214,7 @@ static const struct search_row search_table[] = {
 	{ "HEADER", search_args_header, KEY_HEADER, 0, CONTENT },
 	{ "KEYWORD", search_args_keyword, KEY_KEYWORD, 0, MIRROR },
 	{ "LARGER", search_args_number, KEY_LARGER, 0, ROW },
-	{ "MODSEQ", search_args_modseq, KEY_MODSEQ, 0, MIRROR, 0, NULL,
+	{ "MODSEQ", search_args_modseq, KEY_MODSEQ, 0, ROW, 0, NULL,
 	    IMAP_EXT_CONDSTORE },
 	{ "NEW", search_args_new, KEY_AND, 0, MIRROR },
 	{ "OLD", search_args_none, KEY_RECENT, 1, MIRROR },
