@@ -139,6 +139,14 @@ header_id(const char *p, size_t len)
 	return HEADER_NONE;
 }
 
+const char *
+header_known(size_t i)
+{
+	if (i >= sizeof(header_names) / sizeof(header_names[0]))
+		return NULL;
+	return header_names[i].name;
+}
+
 void
 header_start(struct header_iter *it, const void *p, size_t len)
 {

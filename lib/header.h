@@ -61,6 +61,8 @@ enum header_id {
 
 /* The number of a field's name, any case. */
 enum header_id header_id(const char *, size_t);
+/* All names that have a number, in lower case; NULL behind the last. */
+const char *header_known(size_t);
 
 /*
  * The fields of a block, one after the other: header_next() returns 1 with

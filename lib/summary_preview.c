@@ -228,7 +228,7 @@ html_lt(struct preview *pv, uint32_t cp)
 {
 	if (cp == '!') {
 		pv->state = HTML_BANG;
-	} else if (is_word(cp) || cp == '/' || cp == '?') {
+	} else if ((is_word(cp) && cp > '9') || cp == '/' || cp == '?') {
 		pv->word[pv->nword++] = (char)lex_lower((char)cp);
 		pv->state = HTML_TAG;
 	} else {
@@ -412,6 +412,8 @@ preview_end(struct preview *pv)
 	preview_text(pv);
 	if (pv->html && pv->state == HTML_ENTITY)
 		html_entity(pv);
+	else if (pv->html && pv->state == HTML_LT && pv->skip[0] == '\0')
+		show(pv, '<');
 	pv->done = pv->chars > 0;
 	return 0;
 }
