@@ -6,8 +6,8 @@
  * A run is 8 bytes: "from this uid up to the next run's".  Runs reach over
  * uids that do not exist and begin at one that does, so gaps between
  * messages cost nothing, neighbours of equal flags are one run however the
- * uids lie, and there are never more runs than messages.  100,000 messages take less
- * than 1 KB when alike, 1 MB if no two neighbours are.
+ * uids lie, and there are never more runs than messages.  100,000 messages
+ * take less than 1 KB when alike, about 1 MB if no two neighbours are.
  *
  * Reading goes through the struct freely (map.uids is the view for
  * seqset_resolve(), map.flags the table for texts and keywords); changes

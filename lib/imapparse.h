@@ -29,8 +29,8 @@
  *
  * Bounds: IMAP_*_MAX below, over which a command is refused; memory is at
  * most IMAP_ARENA_MAX for a command; no recursion deeper than
- * IMAP_DEPTH_MAX; time is linear in the command's length, but n log n where
- * a list is checked for doubles.
+ * IMAP_DEPTH_MAX; time is linear in the command's length, but for doubles
+ * among FETCH items, which are few.
  */
 #ifndef IMAPPARSE_H
 #define IMAPPARSE_H
@@ -217,7 +217,7 @@ struct imap_mailbox {			/* DELETE, SUBSCRIBE, UNSUBSCRIBE */
 };
 
 struct imap_create {
-	const char	*mailbox;	/* without the "/" it may have ended with */
+	const char	*mailbox;	/* a "/" at its end is gone */
 	uint32_t	 use;		/* IMAP_USE_* */
 };
 
@@ -258,7 +258,7 @@ struct imap_list {			/* LIST, LSUB */
 	int		 extended;	/* the syntax of RFC 5258 was used */
 	uint32_t	 select;	/* IMAP_LIST_* */
 	uint32_t	 ret;
-	uint32_t	 status;	/* IMAP_STATUS_* of RETURN (STATUS ..) */
+	uint32_t	 status;	/* IMAP_STATUS_* of STATUS () */
 };
 
 struct imap_append {

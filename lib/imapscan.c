@@ -9,6 +9,7 @@
 #include "utf7.h"
 
 #define CHUNK_FIRST	1024
+#define CHUNK_LAST	65536
 #define ALIGN		16
 
 struct imap_chunk {
@@ -122,6 +123,8 @@ scan_alloc(struct imap_scan *s, size_t n, size_t size)
 	if (c == NULL || len > c->size - c->used) {
 		/* twice the last one's size, so that there are few */
 		size = c == NULL ? CHUNK_FIRST : c->size * 2;
+		if (size > CHUNK_LAST)
+			size = CHUNK_LAST;
 		if (size < len)
 			size = len;
 		if ((c = malloc(sizeof(*c) + size)) == NULL)
@@ -134,8 +137,7 @@ scan_alloc(struct imap_scan *s, size_t n, size_t size)
 	p = c->data + c->used;
 	c->used += len;
 	cmd->used += len;
-	memset(p, 0, len);
-	return p;
+	return memset(p, 0, len);
  fail:
 	scan_bad(s, "Command takes too much memory");
 	return NULL;

@@ -126,7 +126,7 @@ seqset_sorted(const struct seqset *s, uint32_t max)
 struct seqcursor {
 	const struct uidset	*view;
 	uint32_t		 i;	/* range */
-	uint32_t		 before;	/* messages in the ranges before */
+	uint32_t		 before;	/* messages before it */
 };
 
 static uint32_t

@@ -52,7 +52,7 @@ struct smtp_cmd {
 
 	char		 domain[SMTP_DOMAIN_MAX + 1];	/* LHLO */
 
-	char		 path[SMTP_PATH_MAX + 1];	/* MAIL ("": <>), RCPT */
+	char		 path[SMTP_PATH_MAX + 1];	/* MAIL, RCPT; "": <> */
 	int		 has_size;			/* MAIL */
 	uint64_t	 size;
 	enum smtp_body	 body;
