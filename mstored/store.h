@@ -173,6 +173,9 @@ struct store_content {
 int	 store_content(struct store *, int64_t, const struct content_id *,
 	    struct store_content *);
 
+/* Is there a content in a file of that name?  1, 0, -1 on an error. */
+int	 store_has_file(struct store *, const uint8_t *);
+
 int	 store_user(struct store *, const char *, const char **,
 	    const char **);
 int	 store_recipient(struct store *, const char *, const char **,

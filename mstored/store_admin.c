@@ -232,10 +232,6 @@ store_copy_to(struct store *s, const char *path)
 		log_warnx("%s: %s", path, sqlite3_errmsg(to));
 	(void)s_run(s, Q_COMMIT, "");
  done:
-	/* one file: no log beside it */
-	if (r == ST_OK && sqlite3_exec(to, "PRAGMA journal_mode = DELETE",
-	    NULL, NULL, NULL) != SQLITE_OK)
-		r = ST_INTERNAL;
 	sqlite3_close(to);
 	return r;
 }

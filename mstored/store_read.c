@@ -104,6 +104,17 @@ store_content(struct store *s, int64_t account, const struct content_id *id,
 }
 
 int
+store_has_file(struct store *s, const uint8_t *rnd)
+{
+	int64_t n;
+
+	if (s_read(s) != ST_OK || s_number(s, &n, Q_CONTENT_RND, "b",
+	    (const void *)rnd, (size_t)NAME_RND) != ST_OK)
+		return -1;
+	return n != 0;
+}
+
+int
 store_user(struct store *s, const char *name, const char **account,
     const char **hash)
 {

@@ -1,0 +1,59 @@
+/* GET {base}/: what this server can do. */
+#include "calls.h"
+#include "json.h"
+
+#define EVENTS_BOUND_MS	1000
+
+static int
+service_capabilities(struct ibuf *b)
+{
+	uint64_t	caps = server.conf->caps;
+	int		i;
+
+	if (json_key(b, "capabilities") == -1 || json_open(b, '{') == -1)
+		return -1;
+	for (i = 0; i < CAP_MAX; i++) {
+		if ((caps & CAP(i)) == 0)
+			continue;
+		if (json_key(b, st_cap_names[i]) == -1)
+			return -1;
+		if (i == CAP_EVENTS) {
+			if (json_open(b, '{') == -1 || json_ku64(b,
+			    "bound_ms", EVENTS_BOUND_MS) == -1 ||
+			    json_close(b, '}') == -1)
+				return -1;
+		} else if (json_put_bool(b, 1) == -1)
+			return -1;
+	}
+	return json_close(b, '}');
+}
+
+static int
+service_limits(struct ibuf *b)
+{
+	if (json_key(b, "limits") == -1 || json_open(b, '{') == -1 ||
+	    json_ku64(b, "message", server.conf->message) == -1 ||
+	    json_ku64(b, "set", SET_MAX) == -1 ||
+	    json_ku64(b, "recipients", server.conf->recipients) == -1 ||
+	    json_ku64(b, "upload_line", UPLOAD_LINE) == -1)
+		return -1;
+	if (HAS(CAP_CACHE) && json_ku64(b, "cache", CACHE_MAX) == -1)
+		return -1;
+	return json_close(b, '}');
+}
+
+void
+call_service(struct req *r, const struct head *hd)
+{
+	struct ibuf *b = &server.text;
+
+	ibuf_drain(b, ibuf_size(b));
+	if (json_open(b, '{') == -1 || json_kstr(b, "name", "mstored") == -1 ||
+	    json_kstr(b, "version", MSTORED_VERSION) == -1 ||
+	    json_ku64(b, "api", 1) == -1 || service_capabilities(b) == -1 ||
+	    service_limits(b) == -1 || json_close(b, '}') == -1) {
+		resp_error(r, ST_TRY_LATER, NULL);
+		return;
+	}
+	resp_send(r, 200, TYPE_JSON, ibuf_data(b), ibuf_size(b));
+}

@@ -1,0 +1,42 @@
+/*
+ * The calls of the storage API: each is one handler, named in the table of
+ * route.c, or a few where the body comes piece by piece.
+ */
+#ifndef CALLS_H
+#define CALLS_H
+
+#include "conn.h"
+
+#define CACHE_MAX	32768		/* bytes of a summary */
+#define CACHE_JSON_MAX	(48 * 1024)	/* the same as a JSON string */
+#define SET_MAX		32768		/* bytes of a set in a body */
+#define SET_URL_MAX	4096		/* and in a URL */
+#define UPLOAD_LINE	(1024 * 1024)	/* of JSON before a message */
+
+void	 call_service(struct req *, const struct head *);
+void	 call_mailboxes(struct req *, const struct head *);
+void	 call_mailbox(struct req *, const struct head *);
+void	 call_list(struct req *, const struct head *);
+void	 call_content(struct req *, const struct head *);
+void	 call_create(struct req *, const struct head *);
+void	 call_rename(struct req *, const struct head *);
+void	 call_delete(struct req *, const struct head *);
+void	 call_subscriptions(struct req *, const struct head *);
+void	 call_cache(struct req *, const struct head *);
+void	 call_patch(struct req *, const struct head *);
+void	 call_expunge(struct req *, const struct head *);
+void	 call_copy(struct req *, const struct head *);
+void	 call_upload(struct req *, const struct head *);
+int	 call_upload_data(struct req *, const void *, size_t);
+void	 call_upload_end(struct req *);
+void	 call_recipients(struct req *, const struct head *);
+void	 call_auth(struct req *, const struct head *);
+void	 call_events(struct req *, const struct head *);
+
+/* call_content.c: can this be a summary? */
+int	 cache_is_text(const char *, size_t);
+
+/* Does the server offer this? */
+#define HAS(cap)	((server.conf->caps & CAP(cap)) != 0)
+
+#endif /* CALLS_H */
