@@ -496,7 +496,8 @@ field_begin(struct msgsearch *ms, const struct mime_part *part,
 	if (f.name.len > 0 && (match_text(ms, &ms->text, f.name.p,
 	    f.name.len) == -1 || match_text(ms, &ms->text, ": ", 2) == -1))
 		return -1;
-	return match_value(ms, f.value.p, f.value.len);
+	/* the space at the end of a piece is text: the field may go on */
+	return match_value(ms, f.value.p, (size_t)(p + len - f.value.p));
 }
 
 /* Where a piece of a field that goes on is best cut: behind a space. */

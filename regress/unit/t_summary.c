@@ -376,7 +376,7 @@ ATF_TC_BODY(preview, tc)
 	PREVIEW(HTML "&#0;&#xD800;&#x110000;&#99999999999;&", "&#0;&#xD800;"
 	    "&#x110000;&#99999999999;&");
 	PREVIEW(HTML "&copy 1 &unknown; & &amp", "\xc2\xa9 1 &unknown; & &");
-	PREVIEW(HTML "a < b <3 <", "a < b <");
+	PREVIEW(HTML "a < b <3 <", "a < b <3 <");
 	PREVIEW(HTML "\xe2\x80\x8c\xc2\xa0\xe2\x80\x8c\xc2\xa0x", "x");
 	/* the length is in characters, and words are not joined by it */
 	strlcpy(mail, "Content-Type: text/plain; charset=utf-8\n\n",
