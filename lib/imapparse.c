@@ -171,7 +171,7 @@ append_message(struct imap_scan *s, struct imap_append *a)
 	if (scan_sp(s) == -1)
 		return -1;
 	if (scan_peek(s) == '(' &&
-	    (scan_flag_list(s, &a->flags, 0) == -1 || scan_sp(s) == -1))
+	    (scan_flag_list(s, &a->flags) == -1 || scan_sp(s) == -1))
 		return -1;
 	if (scan_peek(s) == '"' && append_date(s, a) == -1)
 		return -1;

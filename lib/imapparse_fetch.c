@@ -566,5 +566,5 @@ imapparse_store(struct imap_scan *s)
 		return -1;
 	if (store_op(s, st) == -1 || scan_sp(s) == -1)
 		return -1;
-	return scan_flag_list(s, &st->flags, 1);
+	return scan_flag_list(s, &st->flags);
 }

@@ -364,8 +364,6 @@ list_pattern(struct imap_scan *s, struct imap_list *l)
 	if (scan_list_mailbox(s, &raw) == -1 ||
 	    scan_decode(s, &raw, &p, &len) == -1)
 		return -1;
-	if (memchr(p, '\0', len) != NULL)
-		return scan_bad(s, "NUL in a pattern");
 	size = strlen(l->reference) + len + 1;
 	if (size > LIST_PATTERN_MAX)
 		return scan_bad(s, "Pattern too long");

@@ -587,13 +587,11 @@ scan_flags_left(const struct imap_scan *s)
 }
 
 int
-scan_flag_list(struct imap_scan *s, struct flag_list *l, int bare)
+scan_flag_list(struct imap_scan *s, struct flag_list *l)
 {
 	int	paren = scan_accept(s, '(');
 
 	memset(l, 0, sizeof(*l));
-	if (!paren && !bare)
-		return scan_char(s, '(');
 	if (paren && scan_accept(s, ')'))
 		return 0;
 	l->kw = scan_alloc(s, scan_flags_left(s), sizeof(*l->kw));

@@ -64,8 +64,8 @@ int	 scan_modseq(struct imap_scan *, uint64_t *);	/* 1 or more */
 int	 scan_set(struct imap_scan *, struct seqset *);
 int	 scan_known_set(struct imap_scan *, struct seqset *);
 
-/* "(\Seen a)"; with the last argument set also "\Seen a" to the end. */
-int	 scan_flag_list(struct imap_scan *, struct flag_list *, int);
+/* "(\Seen a)", or without parentheses one flag or more: "\Seen a". */
+int	 scan_flag_list(struct imap_scan *, struct flag_list *);
 
 /*
  * A mailbox name as the storage knows it; SCAN_TRAILING: one delimiter at

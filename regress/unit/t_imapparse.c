@@ -769,6 +769,10 @@ ATF_TC_BODY(list, tc)
 	memcpy(line, "a LIST \"\" ", 10);
 	line[3000] = '\0';
 	ATF_CHECK(strncmp(run(&all, line), "BAD Pattern too", 15) == 0);
+	memcpy(line, "a LIST xxx", 10);
+	ATF_CHECK(strncmp(run(&all, line), "BAD Reference too", 17) == 0);
+	memcpy(line, "a SEARCH KEYWORD ", 17);
+	ATF_CHECK(strncmp(run(&all, line), "BAD Invalid keyword", 19) == 0);
 }
 
 ATF_TC_WITHOUT_HEAD(append);
@@ -1099,6 +1103,8 @@ ATF_TC_BODY(search, tc)
 		{ "a SEARCH NOT", "space" },
 		{ "a SEARCH NOT ", "Unknown search key" },
 		{ "a SEARCH OR 1", "space" }, { "a SEARCH OR", "space" },
+		{ "a SEARCH (1 2", "Expected \")\"" },
+		{ "a SEARCH OR 1 FOO", "Unknown search key@14" },
 		{ "a SEARCH ()", "Unknown search key" },
 		{ "a SEARCH (1", "Expected \")\"" }, { "a SEARCH 1)", "end" },
 		{ "a SEARCH FROM", "space" }, { "a SEARCH FROM ", "string" },

@@ -115,6 +115,8 @@ ATF_TC_BODY(mail, tc)
 	ATF_CHECK_STREQ("a@b", c.path);
 	ATF_REQUIRE_EQ(0, parse(&c, "MAIL FROM:<\"a>b\"@c>", 0));
 	ATF_CHECK_STREQ("\"a>b\"@c", c.path);
+	ATF_REQUIRE_EQ(0, parse(&c, "MAIL FROM:<\"a\\\">b\"@c>", 0));
+	ATF_CHECK_STREQ("\"a\\\">b\"@c", c.path);
 	ATF_REQUIRE_EQ(0, parse(&c, "MAIL FROM:<a@b> "
 	    "SIZE=99999999999999999999", 0));
 	ATF_CHECK_EQ(UINT64_MAX, c.size);
