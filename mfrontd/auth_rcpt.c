@@ -27,7 +27,7 @@ struct auth_txn {
 	uint32_t		 txn;
 	uint32_t		 egen;		/* its engine */
 	uint16_t		 engine;
-	uint32_t		 nrcpts;
+	uint32_t		 nrcpts;	/* granted */
 	TAILQ_HEAD(, auth_rcpt)	 rcpts;		/* those under way */
 };
 
@@ -250,6 +250,7 @@ rcpt_grant(struct auth_rcpt *r, const char *account, const char *mailbox)
 	}
 	if (++last_handle == 0)
 		last_handle = 1;
+	t->nrcpts++;
 	r->handle = last_handle;
 	memset(&m, 0, sizeof(m));
 	m.gen = r->c->gen;
@@ -362,7 +363,6 @@ rcpt_new(struct auth_conn *c, uint32_t req, const char *address)
 	r->ask.lost = rcpt_lost;
 	r->ask.arg = r;
 	TAILQ_INSERT_TAIL(&c->txn->rcpts, r, entry);
-	c->txn->nrcpts++;
 	return r;
 }
 

@@ -14,6 +14,20 @@ crypt_check(const char *password, const char *hash)
 	return crypt_checkpass(password, hash) == 0;
 }
 #else
+/*
+ * libxcrypt's crypt_rn() says NULL for a failure; others' crypt_r() may say
+ * "*0" or "*1", which never match.
+ */
+static const char *
+crypt_hash(const char *password, const char *hash, struct crypt_data *d)
+{
+#ifdef XCRYPT_VERSION_MAJOR
+	return crypt_rn(password, hash, d, sizeof(*d));
+#else
+	return crypt_r(password, hash, d);
+#endif
+}
+
 int
 crypt_check(const char *password, const char *hash)
 {
@@ -24,8 +38,7 @@ crypt_check(const char *password, const char *hash)
 
 	if (len == 0 || (d = calloc(1, sizeof(*d))) == NULL)
 		return 0;
-	made = crypt_r(password, hash, d);
-	/* "*0" and "*1" stand for a failure, and never match */
+	made = crypt_hash(password, hash, d);
 	if (made != NULL && made[0] != '*' && strlen(made) == len)
 		match = timingsafe_bcmp(made, hash, len) == 0;
 	freezero(d, sizeof(*d));
