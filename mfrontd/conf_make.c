@@ -139,7 +139,8 @@ static struct conf		*conf;
 static struct sock		 sock;
 static struct listening		 li = { .allow = TAILQ_HEAD_INITIALIZER(
 				    li.allow) };
-static struct conf_storage	*storage;
+static struct conf_storage	*storage;	/* that is being made */
+static int			 storage_said;	/* where it is */
 static TAILQ_HEAD(, cert_ref)	 certrefs = TAILQ_HEAD_INITIALIZER(certrefs);
 static char			*auth_name;	/* of "auth storage" */
 static char			*auth_where;
@@ -205,11 +206,13 @@ make_number(enum conf_num which, const char *text)
 void
 make_prefork(enum role role, const char *text)
 {
-	uint64_t v;
+	char		name[32];
+	uint64_t	v;
 
-	if (!make_once(ONCE_PREFORK + role, role_names[role]))
+	snprintf(name, sizeof(name), "prefork %s", role_names[role]);
+	if (!make_once(ONCE_PREFORK + role, name))
 		return;
-	if (get_number("prefork", UNIT_COUNT, 1, 32, text, &v) == 0)
+	if (get_number(name, UNIT_COUNT, 1, 32, text, &v) == 0)
 		conf->prefork[role] = (int)v;
 }
 
@@ -241,11 +244,13 @@ make_path(enum conf_once which, char **to, const char *name, const char *path)
 void
 make_user(enum role role, const char *name)
 {
-	if (!make_once(ONCE_USER + role, role_names[role]))
+	char what[32];
+
+	snprintf(what, sizeof(what), "user for %s", role_names[role]);
+	if (!make_once(ONCE_USER + role, what))
 		return;
 	if (getpwnam(name) == NULL)
-		conf_bad("user for %s: no user \"%s\"", role_names[role],
-		    name);
+		conf_bad("%s: there is no user \"%s\"", what, name);
 	else
 		set_string(&conf->users[role], name);
 }
@@ -277,7 +282,7 @@ make_hostname(const char *name)
 	if (is_domain(name, 0))
 		set_string(&conf->hostname, name);
 	else
-		conf_bad("hostname: \"%s\" is not one", name);
+		conf_bad("hostname: \"%s\" is no name of a host", name);
 }
 
 /* They become parts of file names, log lines and JSON. */
@@ -320,7 +325,7 @@ make_socket_owner(const char *name)
 	else if (units_parse(UNIT_COUNT, name, &n) == 0 && n < UINT32_MAX)
 		sock.uid = (uid_t)n;
 	else
-		conf_bad("owner: no user \"%s\"", name);
+		conf_bad("owner: there is no user \"%s\"", name);
 }
 
 void
@@ -335,7 +340,7 @@ make_socket_group(const char *name)
 	else if (units_parse(UNIT_COUNT, name, &n) == 0 && n < UINT32_MAX)
 		sock.gid = (gid_t)n;
 	else
-		conf_bad("group: no group \"%s\"", name);
+		conf_bad("group: there is no group \"%s\"", name);
 }
 
 void
@@ -723,6 +728,7 @@ make_storage_begin(const char *name)
 {
 	if (name == NULL)
 		name = "default";
+	storage_said = 0;
 	storage = conf_alloc(sizeof(*storage));
 	TAILQ_INIT(&storage->urls);
 	if (name_ok("storage", name) && storage_find(name) != NULL)
@@ -742,6 +748,7 @@ storage_bad(const char *what)
 void
 make_storage_dir(const char *path)
 {
+	storage_said = 1;
 	if (path == NULL)
 		path = CONF_STATEDIR;
 	if (storage->dir != NULL)
@@ -758,6 +765,7 @@ make_storage_url(const char *text)
 	const char	*why;
 	uint16_t	 n = 0;
 
+	storage_said = 1;
 	if (baseurl_parse(&b, text, &why) == -1) {
 		conf_bad("storage \"%s\": the url %s", storage->name, why);
 		return;
@@ -828,7 +836,7 @@ make_storage_end(void)
 			    storage->token.path != NULL ? " and token" : "",
 			    u->host);
 	}
-	if (storage->dir == NULL && TAILQ_EMPTY(&storage->urls))
+	if (!storage_said)
 		storage_bad("needs \"embedded\" or a url");
 	if (storage->dir != NULL && (!TAILQ_EMPTY(&storage->urls) ||
 	    storage->token.path != NULL))
@@ -856,7 +864,7 @@ make_auth_domain(const char *name)
 	char			*p;
 
 	if (!is_domain(name, 1)) {
-		conf_bad("domains: \"%s\" is not one", name);
+		conf_bad("domains: \"%s\" is no domain", name);
 		return;
 	}
 	d = conf_alloc(sizeof(*d));

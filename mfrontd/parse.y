@@ -627,21 +627,25 @@ source_file(const char *path)
 static void
 source_include(const char *path)
 {
-	char *copy, *full;
+	const struct source	*s;
+	char			*copy, *full;
 
-	if (ndepth >= DEPTH_MAX || nincludes++ >= INCLUDES_MAX) {
-		conf_bad("include \"%s\": too many of them%s", path,
-		    ndepth >= DEPTH_MAX ? " in each other" : "");
-		return;
-	}
-	if (path[0] == '/') {
-		(void)source_file(path);
-		return;
-	}
 	copy = conf_strdup(last.file);
-	if (asprintf(&full, "%s/%s", dirname(copy), path) == -1)
+	if (path[0] == '/')
+		full = conf_strdup(path);
+	else if (asprintf(&full, "%s/%s", dirname(copy), path) == -1)
 		fatal("configuration");
-	(void)source_file(full);
+	for (s = source; s != NULL; s = s->up)
+		if (s->name != NULL && strcmp(s->name, full) == 0)
+			break;
+	if (s != NULL)
+		conf_bad("include: %s would include itself", full);
+	else if (ndepth >= DEPTH_MAX)
+		conf_bad("include: %s is included too deep", full);
+	else if (++nincludes <= INCLUDES_MAX)
+		(void)source_file(full);
+	else if (nincludes == INCLUDES_MAX + 1)
+		conf_bad("include: more than %d", INCLUDES_MAX);
 	free(full);
 	free(copy);
 }
@@ -718,7 +722,9 @@ lex_word(void)
 		return lex_bad("a word is too long", "");
 	k = bsearch(buf, keywords, sizeof(keywords) / sizeof(keywords[0]),
 	    sizeof(keywords[0]), keyword_compare);
-	if (k != NULL)
+	/* a macro may have any name */
+	skip_blanks();
+	if (k != NULL && peek() != '=')
 		return k->token;
 	yylval.str = pool_strndup(buf, n);
 	return STRING;

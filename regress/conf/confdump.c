@@ -1,7 +1,8 @@
 /*
- * usage: confdump [-q] [-D name=value] file
- * Loads a configuration and prints what came of it, a line a setting; with
- * -q only what is wrong with it.  Warnings go to stdout, errors to stderr.
+ * usage: confdump [-hq] [-D name=value] file
+ * Loads a configuration and prints what came of it, a line a setting (with
+ * -h the host's name too); with -q only what is wrong with it.  Warnings go
+ * to stdout, errors to stderr.  It is loaded twice, as for a reload.
  */
 #include <err.h>
 #include <stdio.h>
@@ -16,7 +17,16 @@ static void
 dump_data(const char *what, const struct conf_data *d)
 {
 	if (d->path != NULL)
-		printf("\t%s %s %zu\n", what, d->path, d->len);
+		printf("\t%s %s%s\n", what, d->path, d->len == 0 ?
+		    " empty" : "");
+}
+
+static const char *
+family(const struct conf_listen *l)
+{
+	if (l->path != NULL)
+		return "unix";
+	return l->ss.ss_family == AF_INET6 ? "inet6" : "inet";
 }
 
 static void
@@ -27,9 +37,9 @@ dump_listens(const struct conf *c)
 	int				 i;
 
 	TAILQ_FOREACH(l, &c->listens, entry) {
-		printf("listen %u %s %s %s cert %u family %d%s\n", l->id,
-		    role_names[l->role], l->name, tls_names[l->tls], l->cert,
-		    l->path == NULL ? l->ss.ss_family : 0,
+		printf("listen %u %s %s %s %s cert %u%s\n", l->id,
+		    role_names[l->role], family(l), l->name,
+		    tls_names[l->tls], l->cert,
 		    l->optional ? " optional" : "");
 		if (l->path != NULL)
 			printf("\towner %d group %d mode %04o\n", (int)l->uid,
@@ -57,7 +67,9 @@ dump_storages(const struct conf *c)
 			printf("\turl %u kind %d host \"%s\" port %u path "
 			    "\"%s\" sock %s\n", u->id, (int)u->kind, u->host,
 			    u->port, u->path, u->sock != NULL ? u->sock : "-");
-		dump_data("token", &st->token);
+		if (st->token.path != NULL)
+			printf("\ttoken %s \"%s\" %zu\n", st->token.path,
+			    (const char *)st->token.data, st->token.len);
 		dump_data("ca", &st->ca);
 		dump_data("cert", &st->cert);
 		dump_data("key", &st->key);
@@ -93,8 +105,9 @@ dump_auth(const struct conf *c)
 	printf("\n");
 }
 
+/* The host's name differs from machine to machine, unless it was set. */
 static void
-dump(const struct conf *c)
+dump(const struct conf *c, int host)
 {
 	const struct conf_cert	*k;
 	int			 i;
@@ -114,39 +127,56 @@ dump(const struct conf *c)
 			    c->users[i], c->prefork[i]);
 	printf("sandbox %d logdest %d verbose %d plain %d\n", c->sandbox,
 	    (int)c->logdest, c->verbose, c->plain_loopback);
-	printf("chroot %s rundir %s\n", c->chroot, c->rundir);
+	printf("hostname %s chroot %s rundir %s\n", host ? c->hostname : "-",
+	    c->chroot, c->rundir);
 	printf("control %s owner %d group %d mode %04o\n", c->control,
 	    (int)c->control_uid, (int)c->control_gid,
 	    (unsigned int)c->control_mode);
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: confdump [-hq] [-D name=value] file\n");
+	exit(2);
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char	*macros[32];
-	struct conf		*c;
+	struct conf		*c, *again;
 	char			*errors;
-	int			 ch, n = 0, quiet = 0;
+	int			 ch, n = 0, quiet = 0, host = 0;
 
-	while ((ch = getopt(argc, argv, "D:q")) != -1) {
+	while ((ch = getopt(argc, argv, "D:hq")) != -1) {
 		if (ch == 'D' && n < 31)
 			macros[n++] = optarg;
+		else if (ch == 'h')
+			host = 1;
 		else if (ch == 'q')
 			quiet = 1;
 		else
-			errx(2, "usage: confdump [-q] [-D name=value] file");
+			usage();
 	}
 	if (argc - optind != 1)
-		errx(2, "usage: confdump [-q] [-D name=value] file");
-	if ((c = conf_load(argv[optind], macros, &errors)) == NULL) {
+		usage();
+	c = conf_load(argv[optind], macros, &errors);
+	free(errors);
+	if ((again = conf_load(argv[optind], macros, &errors)) == NULL) {
+		if (c != NULL)
+			errx(3, "loaded once, but not twice");
 		fputs(errors, stderr);
 		free(errors);
 		return 1;
 	}
-	if (c->warnings != NULL)
-		fputs(c->warnings, stdout);
-	if (!quiet)
-		dump(c);
+	if (errors != NULL)
+		errx(3, "errors, and a configuration");
 	conf_free(c);
+	if (again->warnings != NULL)
+		fputs(again->warnings, stdout);
+	if (!quiet)
+		dump(again, host);
+	conf_free(again);
 	return 0;
 }
