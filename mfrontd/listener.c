@@ -14,6 +14,7 @@
 #include <event.h>
 #include <tls.h>
 
+#include "auth.h"
 #include "conf.h"
 #include "io.h"
 #include "listener.h"
@@ -352,6 +353,8 @@ listener_conf_commit(void)
 	tmo_class_set(&classes[LT_BACKEND], (int)llimits.t_backend);
 	tmo_class_set(&classes[LT_WRITE], (int)llimits.t_write);
 	tmo_class_set(&linger, (int)llimits.t_write);
+	if (lproto->conf != NULL)
+		lproto->conf();
 	if (!proc_self.stopping)
 		listen_events(conf, 1);
 }
@@ -767,7 +770,8 @@ listener_auth_ok(struct proc_peer *p, struct imsg *msg, const void *arg)
 	struct lsession		*s = lsession_find(msg->id);
 	char			 name[64];
 
-	if (s == NULL || (s->flags & LS_AUTH) == 0)
+	/* it may have ended while auth thought: its end is on the way there */
+	if (s == NULL || (s->flags & (LS_AUTH | LS_ENDING)) != LS_AUTH)
 		return;
 	if ((s->user = strdup(m->user)) == NULL) {
 		io_abort(&s->io, "no memory");
@@ -795,13 +799,20 @@ listener_auth_fail(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_auth_fail	*m = arg;
 	struct lsession			*s = lsession_find(msg->id);
 
-	if (s == NULL || (s->flags & LS_AUTH) == 0)
+	if (s == NULL || (s->flags & (LS_AUTH | LS_ENDING)) != LS_AUTH)
 		return;
 	s->flags &= ~(uint32_t)LS_AUTH;
 	count.failed++;
 	lsession_timeout(s, LT_IDLE);
 	lproto->login(s, m->code == ST_OK ? ST_INTERNAL : m->code, m->text);
 }
+
+static const char *const kick_texts[] = {
+	[KICK_ADDRESS] = "Too many connections from your address",
+	[KICK_REMOVED] = "The account was removed",
+	[KICK_STORAGE] = "The storage ended the session",
+	[KICK_ADMIN] = "Disconnected by administrator",
+};
 
 static void
 listener_kick(struct proc_peer *p, struct imsg *msg, const void *arg)
@@ -811,7 +822,9 @@ listener_kick(struct proc_peer *p, struct imsg *msg, const void *arg)
 
 	if (s == NULL || s->flags & LS_ENDING)
 		return;
-	lproto->goodbye(s, m->text);
+	/* the reason is logged when the message is long gone */
+	lproto->goodbye(s, m->why < sizeof(kick_texts) /
+	    sizeof(kick_texts[0]) ? kick_texts[m->why] : "Disconnected");
 }
 
 /* engines: what they tell, and grants that are given again */
@@ -841,6 +854,28 @@ lstorage_of(struct proc_peer *p, uint16_t id)
 			if (st->id == id)
 				return st;
 	return &unknown;
+}
+
+uint64_t
+lstorage_message_max(void)
+{
+	struct proc_peer	*p;
+	struct lstorage		*st;
+	uint64_t		 max = 0;
+
+	TAILQ_FOREACH(p, &proc_self.peers, entry) {
+		if (p->role != ROLE_ENGINE)
+			continue;
+		TAILQ_FOREACH(st, engine_storages(p), entry) {
+			if (!st->up)
+				continue;
+			if (st->message == 0)
+				return llimits.message;
+			if (st->message > max)
+				max = st->message;
+		}
+	}
+	return max == 0 || max > llimits.message ? llimits.message : max;
 }
 
 struct proc_peer *
@@ -896,6 +931,8 @@ listener_regrant(struct proc_peer *p, struct imsg *msg, const void *arg)
 	s->egen = m->egen;
 	s->acct = m->acct;
 	s->flags |= LS_GRANTED;
+	if (lproto->regranted != NULL)
+		lproto->regranted(s);
 	st_release_held(s);
 }
 
@@ -907,10 +944,30 @@ listener_peer_up(struct proc_peer *p)
 	struct lsession	*s;
 	uint32_t	 i = 0;
 
-	if (p->role != ROLE_AUTH)
+	if (p->role == ROLE_ENGINE && lproto->engine != NULL)
+		lproto->engine(p, 1);
+	while ((s = lsession_each(&i)) != NULL) {
+		if (p->role == ROLE_AUTH)
+			session_announce(s);
+		/* auth may have known of this engine before we did */
+		else if (p->role == ROLE_ENGINE && s->egen == p->gen)
+			st_release_held(s);
+	}
+}
+
+/* What was asked of auth has no answer any more. */
+static void
+session_auth_lost(struct lsession *s)
+{
+	if (s->flags & LS_ENDING)
 		return;
-	while ((s = lsession_each(&i)) != NULL)
-		session_announce(s);
+	if (s->flags & LS_AUTH) {
+		s->flags &= ~(uint32_t)LS_AUTH;
+		lproto->login(s, ST_UNAVAILABLE,
+		    "Authentication is not available now");
+	}
+	if (lproto->auth_lost != NULL)
+		lproto->auth_lost(s);
 }
 
 static void
@@ -921,15 +978,14 @@ listener_peer_down(struct proc_peer *p)
 	struct lsession		*s;
 	uint32_t		 i = 0;
 
-	if (p->role == ROLE_ENGINE)
+	if (p->role == ROLE_ENGINE) {
 		st_engine_lost(p);
+		if (lproto->engine != NULL)
+			lproto->engine(p, 0);
+	}
 	if (p->role == ROLE_AUTH)
 		while ((s = lsession_each(&i)) != NULL)
-			if (s->flags & LS_AUTH) {
-				s->flags &= ~(uint32_t)LS_AUTH;
-				lproto->login(s, ST_UNAVAILABLE,
-				    "Authentication is not available now");
-			}
+			session_auth_lost(s);
 	if (l == NULL)
 		return;
 	while ((st = TAILQ_FIRST(l)) != NULL) {

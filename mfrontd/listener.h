@@ -48,16 +48,24 @@ struct lproto {
 	/* Auth has decided: ST_OK, or why not with a text for people. */
 	void		 (*login)(struct lsession *, enum st_code,
 			    const char *);
+	/* Auth died: what else the protocol asked of it has no answer. */
+	void		 (*auth_lost)(struct lsession *);
 	/* Time is up; the protocol says so and calls lsession_end(). */
 	void		 (*timeout)(struct lsession *, enum ltimeout);
-	/* Say goodbye (BYE, -ERR, 421) with a text and lsession_end(). */
+	/* Say goodbye (BYE, -ERR, 421) with a constant; lsession_end(). */
 	void		 (*goodbye)(struct lsession *, const char *);
 	/* The connection is gone: free what the protocol owns. */
 	void		 (*closed)(struct lsession *);
 	/* For mfrontctl: fill in state and mailbox. */
 	void		 (*show)(struct lsession *, struct m_ctl_session *);
-	/* What is known of a storage changed, or an engine came or went. */
+	/* What is known of a storage changed. */
 	void		 (*storage)(struct proc_peer *, const struct lstorage *);
+	/* An engine came (1) or went (0); requests it had have ended. */
+	void		 (*engine)(struct proc_peer *, int);
+	/* The session's grant was given again, by an engine started anew. */
+	void		 (*regranted)(struct lsession *);
+	/* A configuration was switched to: llimits are others. */
+	void		 (*conf)(void);
 	/* Counters for show stats: call proc_stat() for each. */
 	void		 (*stats)(struct proc_peer *, uint32_t);
 	/* Stop: end at once what waits for nothing; see lsession_busy. */
@@ -139,6 +147,8 @@ void	 lsession_login(struct lsession *, int, const char *, const char *,
 /* What the session's engine has told of its storage; never NULL. */
 const struct lstorage *lsession_storage(const struct lsession *);
 const struct lstorage *lstorage_of(struct proc_peer *, uint16_t);
+/* The largest message that some storage takes, and our own limit allows. */
+uint64_t lstorage_message_max(void);
 struct proc_peer *lsession_engine(const struct lsession *);
 
 /*
