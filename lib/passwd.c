@@ -85,12 +85,6 @@ passwd_line(char *s, size_t len, struct passwd_entry *e, const char **why)
 	return 1;
 }
 
-int
-passwd_namecmp(const char *a, const char *b)
-{
-	return strcasecmp(a, b);
-}
-
 void
 passwd_init(struct passwd_reader *r,
     void (*entry)(void *, const struct passwd_entry *),

@@ -8,6 +8,9 @@
  * hash is what crypt(3) makes, "$id$...".  A hash that begins with "!" or
  * "*" disables the account.
  *
+ * Whether two names are one account is not decided here: username_normal()
+ * tells.
+ *
  * The text may come in pieces of any size.  What the reader holds of it is
  * wiped; the pieces are the caller's to wipe.
  */
@@ -50,10 +53,5 @@ void	 passwd_end(struct passwd_reader *);
  * 1 an entry, 0 a comment, -1 wrong, *why says so.
  */
 int	 passwd_line(char *, size_t, struct passwd_entry *, const char **);
-/*
- * Two names are the same account when they differ in case alone: a file
- * must not have both.
- */
-int	 passwd_namecmp(const char *, const char *);
 
 #endif /* PASSWD_H */

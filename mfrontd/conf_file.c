@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #include "conf_int.h"
 #include "passwd.h"
+#include "username.h"
 
 #define TOKEN_MAX	4095		/* of a line in an HTTP request */
 #define KEY_MAX		15360		/* as the messages can carry them */
@@ -284,7 +286,7 @@ conf_file_system_ca(void)
 /* the password file */
 
 struct pw_name {
-	char		*name;
+	char		*name;		/* as auth will know it */
 	unsigned int	 line;
 };
 
@@ -313,8 +315,13 @@ static void
 pw_entry(void *arg, const struct passwd_entry *e)
 {
 	struct pw_check	*c = arg;
+	char		 name[USERNAME_MAX + 1];
 	size_t		 size;
 
+	if (username_normal(name, sizeof(name), e->name) == -1) {
+		pw_error(c, e->line, "the name cannot be used");
+		return;
+	}
 	if (c->n == c->size) {
 		size = c->size == 0 ? 64 : c->size * 2;
 		c->names = recallocarray(c->names, c->size, size,
@@ -323,7 +330,7 @@ pw_entry(void *arg, const struct passwd_entry *e)
 			fatal("password file");
 		c->size = size;
 	}
-	c->names[c->n].name = conf_strdup(e->name);
+	c->names[c->n].name = conf_strdup(name);
 	c->names[c->n++].line = e->line;
 }
 
@@ -333,7 +340,7 @@ pw_compare(const void *a, const void *b)
 	const struct pw_name *x = a, *y = b;
 	int r;
 
-	if ((r = passwd_namecmp(x->name, y->name)) != 0)
+	if ((r = strcmp(x->name, y->name)) != 0)
 		return r;
 	return x->line < y->line ? -1 : x->line > y->line;
 }
@@ -347,7 +354,7 @@ pw_unique(struct pw_check *c)
 	if (c->n > 0)
 		qsort(c->names, c->n, sizeof(*c->names), pw_compare);
 	for (i = 1; i < c->n; i++) {
-		if (passwd_namecmp(c->names[i - 1].name, c->names[i].name))
+		if (strcmp(c->names[i - 1].name, c->names[i].name) != 0)
 			continue;
 		pw_where(where, sizeof(where), c, c->names[i].line);
 		conf_bad_at(where, "\"%s\" is in line %u already",

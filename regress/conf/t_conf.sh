@@ -19,6 +19,8 @@ fixtures() {
 	printf '%s\n' "demo:$hash" "# comment" "demo" "joe:secret" \
 	    "Demo:$hash" ":$hash" "a@b@c:$hash" "ann:$hash" "demo:!" \
 	    >passwd.bad
+	# an umlaut in one piece, in two, and beside capitals
+	printf 'j\303\266rg:*\njo\314\210rg:*\nJ\303\266RG:*\n' >>passwd.bad
 	echo 'tok-123~' >token
 	: >empty
 	dd if=/dev/zero of=big bs=65536 count=1 2>/dev/null

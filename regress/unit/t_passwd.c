@@ -181,15 +181,6 @@ ATF_TC_BODY(bounds, tc)
 	ATF_CHECK_EQ(0, read_all("\n\n", 2, 1));
 }
 
-ATF_TC_WITHOUT_HEAD(names);
-ATF_TC_BODY(names, tc)
-{
-	ATF_CHECK_EQ(0, passwd_namecmp("Demo@Example.ORG",
-	    "demo@example.org"));
-	ATF_CHECK(passwd_namecmp("demo", "demo2") < 0);
-	ATF_CHECK(passwd_namecmp("demo2", "demo") > 0);
-}
-
 /* What the reader has read is not left behind. */
 ATF_TC_WITHOUT_HEAD(wiped);
 ATF_TC_BODY(wiped, tc)
@@ -214,7 +205,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, pieces);
 	ATF_TP_ADD_TC(tp, lines);
 	ATF_TP_ADD_TC(tp, bounds);
-	ATF_TP_ADD_TC(tp, names);
 	ATF_TP_ADD_TC(tp, wiped);
 	return atf_no_error();
 }
