@@ -235,6 +235,35 @@ sample() {
 }
 test_case sample sample
 
+# The manual's examples that are whole configurations are good ones.
+manual() {
+	fixtures
+	cp a.pem cert.pem
+	cp a.key key.pem
+	awk -v n=0 '/^\.Bd -literal/ { n++; on = 1; next } /^\.Ed/ { on = 0 }
+	    on { print >"example." n }' \
+	    "$(atf_get_srcdir)/../../mfrontd/mfrontd.conf.5"
+	count=0
+	for f in example.*; do
+		grep -q '^storage' $f && grep -q '^listen' $f || continue
+		sed -e "s|\"/etc/ssl/private/[^\"]*\"|\"$PWD/a.key\"|" \
+		    -e "s|\"/etc/ssl/[^\"]*\"|\"$PWD/a.pem\"|" \
+		    -e "s|\"/etc/mfrontd\.|\"$PWD/|" -e 's|\\e|\\|g' $f >x.conf
+		run x.conf -q || atf_fail "$f: $(tr '\n' ' ' <err)"
+		atf_check cat out
+		count=$((count + 1))
+	done
+	atf_check_equal 4 $count
+}
+test_case manual manual
+
+# Nonsense neither ends the one who reads it nor stays in memory.
+fuzz() {
+	fixtures
+	atf_check -o match:'no crash' "$(atf_get_srcdir)/fuzz_conf.f" -n 5000
+}
+test_case fuzz fuzz
+
 atf_init_test_cases() {
 	for t in $tests; do
 		atf_add_test_case $t
