@@ -24,12 +24,12 @@ struct column {
 	{ name, type, offsetof(struct m_##row, field), width }
 
 static const struct column session_columns[] = {
-	COL(ctl_session, name, "session", COL_STR, -26),
+	COL(ctl_session, name, "session", COL_STR, -20),
 	COL(ctl_session, service, "service", COL_STR, -7),
 	COL(ctl_session, user, "user", COL_STR, -20),
 	COL(ctl_session, remote, "remote", COL_STR, -15),
 	COL(ctl_session, tls, "tls", COL_BOOL, -3),
-	COL(ctl_session, state, "state", COL_STR, -10),
+	COL(ctl_session, state, "state", COL_STR, -13),
 	COL(ctl_session, mailbox, "mailbox", COL_STR, -16),
 	COL(ctl_session, age, "age", COL_AGE, 6),
 	COL(ctl_session, idle, "idle", COL_AGE, 6),

@@ -409,6 +409,7 @@ begin_verbose(struct client *c, const void *arg)
 	if (m->level > 1)
 		return "no such level";
 	c->level = m->level;
+	strlcpy(c->whom, m->level ? "verbose" : "brief", sizeof(c->whom));
 	return begin_roles(c, arg);
 }
 

@@ -57,15 +57,15 @@ ATF_TC_BODY(sessions, tc)
 	begin(0, M_ctl_session);
 	row(&ann);
 	row(&evil);
-	end("SESSION                    SERVICE USER                 "
-	    "REMOTE          TLS STATE      MAILBOX             AGE   IDLE"
+	end("SESSION              SERVICE USER                 "
+	    "REMOTE          TLS STATE         MAILBOX             AGE   IDLE"
 	    "        IN       OUT\n"
-	    "b-1-2                      imap    ann                  "
-	    "::1             yes idle       INBOX               59s  1m00s"
+	    "b-1-2                imap    ann                  "
+	    "::1             yes idle          INBOX               59s  1m00s"
 	    "         0         1\n"
-	    "b-1-3                      pop3    "
+	    "b-1-3                pop3    "
 	    "\\033]0;x\\007\\177\\302\\233\\377z\\\" "
-	    "-               no  -          -                 1d01h  1h00m"
+	    "-               no  -             -                 1d01h  1h00m"
 	    " 18446744073709551615         0\n");
 	begin(0, M_ctl_session);
 	end("");
