@@ -430,6 +430,8 @@ void		 eread_mailbox(struct ereq *, const void *);
 void		 eread_list(struct ereq *, const void *);
 void		 eread_get(struct ereq *, const void *);
 void		 eread_get_more(struct ereq *);
+/* Sends a mailbox's row on; -1 if it is none. */
+int		 eread_mbox(struct ereq *, struct json *);
 void		 ewrite_patch(struct ereq *, const void *);
 void		 ewrite_expunge(struct ereq *, const void *);
 void		 ewrite_copy(struct ereq *, const void *);

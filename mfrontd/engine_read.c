@@ -96,8 +96,8 @@ mbox_read(struct json *j, struct m_st_mbox *m, struct mbox_texts *t)
 	return 0;
 }
 
-static int
-mbox_send(struct ereq *e, struct json *j)
+int
+eread_mbox(struct ereq *e, struct json *j)
 {
 	struct m_st_mbox	m;
 	struct mbox_texts	t;
@@ -116,7 +116,7 @@ mailboxes_line(struct hreq *h, struct json *j, int header)
 
 	if (header)
 		return 0;
-	return mbox_send(e, j);
+	return eread_mbox(e, j);
 }
 
 void
@@ -136,7 +136,7 @@ mailbox_done(struct hreq *h, enum st_code code, const char *text,
 {
 	struct ereq *e = h->arg;
 
-	if (code == ST_OK && (j == NULL || mbox_send(e, j) == -1)) {
+	if (code == ST_OK && (j == NULL || eread_mbox(e, j) == -1)) {
 		code = ST_NONSENSE;
 		text = st_error(code)->text;
 	}

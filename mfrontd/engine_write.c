@@ -286,6 +286,19 @@ put_words(struct ibuf *b, const char *key, const char *words)
 	return json_put_flags(b, words);
 }
 
+static void
+create_done(struct hreq *h, enum st_code code, const char *text,
+    struct json *j)
+{
+	struct ereq *e = h->arg;
+
+	if (code == ST_OK && (j == NULL || eread_mbox(e, j) == -1)) {
+		code = ST_NONSENSE;
+		text = st_error(code)->text;
+	}
+	ereq_done(h, code, text, NULL);
+}
+
 void
 ewrite_create(struct ereq *e, const void *arg)
 {
@@ -298,6 +311,7 @@ ewrite_create(struct ereq *e, const void *arg)
 	(void)ibuf_adds(&h->target, "/mailboxes");
 	bad = json_open(b, '{') | json_kstr(b, "name", m->name) |
 	    put_words(b, "roles", m->roles) | json_close(b, '}');
+	h->done = create_done;
 	submit_or_refuse(e, h, bad);
 }
 

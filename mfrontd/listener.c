@@ -442,7 +442,11 @@ lsession_end(struct lsession *s, const char *why)
 		return;
 	s->flags |= LS_ENDING;
 	tmo_start(&s->tmo, &linger);
-	io_close(&s->io, why);
+	/* in the middle of a handshake nothing can be said */
+	if (s->io.flags & IO_HANDSHAKE)
+		io_abort(&s->io, why);
+	else
+		io_close(&s->io, why);
 }
 
 int
@@ -1002,6 +1006,12 @@ int
 st_active(const struct streq *rq)
 {
 	return rq->req != 0;
+}
+
+int
+st_ready(const struct lsession *s)
+{
+	return s->flags & LS_GRANTED && lsession_engine(s) != NULL;
 }
 
 static void

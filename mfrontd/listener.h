@@ -182,6 +182,11 @@ void	 st_send(struct lsession *, struct streq *, enum msg_type,
 void	 st_send_to(struct lsession *, struct streq *, struct proc_peer *,
 	    enum msg_type, const void *);
 int	 st_active(const struct streq *);
+/*
+ * Would a request go out now, rather than be held?  Uploads cannot be held:
+ * look first.
+ */
+int	 st_ready(const struct lsession *);
 /* Forget it: no more calls; the engine is told to stop. */
 void	 st_cancel(struct streq *);
 /* More bytes of rows or data may come. */

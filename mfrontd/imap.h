@@ -1,0 +1,402 @@
+/*
+ * IMAP4rev1 (RFC 3501) and extensions, in front of the storage API.
+ *
+ *	imap.c			the process, the table of commands
+ *	imap_input.c		lines and literals become commands
+ *	imap_login.c		before the login; CAPABILITY, ID, ENABLE
+ *	imap_account.c		an account's mailboxes, shared by its sessions
+ *	imap_list.c		LIST, LSUB, STATUS, CREATE and so on
+ *	imap_mirror.c		a selected mailbox, shared by its sessions
+ *	imap_view.c		a session's view of it; untagged responses
+ *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
+ *	imap_fetch.c		FETCH; imap_part.c renders the items
+ *	imap_store.c, imap_copy.c, imap_append.c, imap_search.c
+ *
+ * A command is an iop: its entry's exec runs at once and either completes
+ * it (iop_ok, iop_no, iop_bad) or leaves requests or waits behind that will.
+ * One command of a session runs at a time; its input waits meanwhile.
+ */
+#ifndef IMAP_H
+#define IMAP_H
+
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <stdint.h>
+
+#include "flagmap.h"
+#include "ibuf.h"
+#include "imapparse.h"
+#include "imapput.h"
+#include "listener.h"
+#include "strow.h"
+#include "uidset.h"
+
+struct iacct;
+struct imap;
+struct iop;
+struct iview;
+struct mirror;
+
+enum imap_state {
+	IMAP_NOAUTH	= 0x1,
+	IMAP_AUTH	= 0x2,
+	IMAP_SELECTED	= 0x4
+};
+
+enum imap_input {
+	INPUT_LINE,		/* a command, or more of one */
+	INPUT_LITERAL,		/* bytes of a literal in it */
+	INPUT_APPEND,		/* the message of an APPEND */
+	INPUT_SKIP,		/* bytes of a literal nobody wants */
+	INPUT_SKIP_LINE,	/* the rest of a line too long */
+	INPUT_AUTH,		/* the answer to AUTHENTICATE's "+" */
+	INPUT_IDLE		/* only DONE ends it */
+};
+
+struct imap {
+	struct lsession	 ls;		/* must be first */
+	enum imap_state	 state;
+	enum imap_input	 input;
+	unsigned	 condstore:1;	/* the client knows of it */
+	unsigned	 idling:1;
+	unsigned	 waiting:1;	/* for the end of the turn (NOOP) */
+	unsigned	 listed:1;	/* on the turn's list */
+	unsigned	 refusing:1;	/* the rest of a command refused */
+	unsigned	 lit_sync:1;	/* APPEND: the client waits for "+" */
+	unsigned	 midliteral:1;	/* we are in the middle of one */
+	struct ibuf	 cmd;		/* of a command in pieces */
+	size_t		 piece;		/* where its last line begins */
+	uint64_t	 left;		/* bytes of a literal to come */
+	size_t		 literals;	/* bytes of literals so far */
+	struct iop	*op;		/* the command that runs */
+	struct iacct	*account;	/* once logged in */
+	struct iview	*view;		/* once selected */
+	TAILQ_ENTRY(imap) turn;
+};
+
+/* Flags of a command's entry. */
+#define CMD_SEQ		0x01	/* takes sequence numbers: no EXPUNGE now */
+#define CMD_WRITE	0x02	/* not in a read-only mailbox */
+#define CMD_SECRET	0x04	/* its text must be wiped */
+#define CMD_NOSYNC	0x08	/* tells nothing of the mailbox at its end */
+
+struct imap_entry {
+	enum imap_verb	 verb;
+	int		 states;	/* enum imap_state, as bits */
+	int		 flags;
+	void		 (*exec)(struct iop *);
+};
+
+/*
+ * A command that runs.  cmd points into buf.  What a command needs for
+ * itself hangs on data, freed by its own cleanup.
+ */
+struct iop {
+	struct imap	*s;
+	const struct imap_entry *entry;
+	struct ibuf	 buf;
+	struct imap_cmd	 cmd;
+	struct streq	 rq;
+	void		*data;
+	void		 (*cleanup)(struct iop *);
+	/* called when output has drained, input for it came, or a wait is over */
+	void		 (*resume)(struct iop *);
+	/* bytes of an APPEND's message or of AUTHENTICATE */
+	size_t		 (*input)(struct iop *, const uint8_t *, size_t);
+	int		 expunged;	/* some message was gone already */
+	TAILQ_ENTRY(iop) wait;		/* for a mirror or a mailbox list */
+	void		 *waits;	/* what it waits for, NULL: nothing */
+	void		 (*waited)(struct iop *, enum st_code, const char *);
+};
+
+TAILQ_HEAD(iops, iop);
+
+/* imap.c */
+extern struct imap_parse_opts imap_opts;
+extern struct imap_counts {
+	uint64_t commands, bad, fills, refreshes, polls, checks, mended,
+	    idles, rows_cached, rows_asked;
+} imap_counts;
+
+void	 iop_ok(struct iop *, const char *, ...)
+	    __attribute__((__format__ (printf, 2, 3)));
+void	 iop_ok_code(struct iop *, const char *, const char *, ...)
+	    __attribute__((__format__ (printf, 3, 4)));
+void	 iop_no(struct iop *, const char *, const char *, ...)
+	    __attribute__((__format__ (printf, 3, 4)));
+void	 iop_bad(struct iop *, const char *);
+/* NO with what a storage's error becomes in IMAP. */
+void	 iop_fail(struct iop *, enum st_code, const char *);
+/* An error, if it is one, ends the command; returns 1 then. */
+int	 iop_failed(struct iop *, const struct m_st_end *);
+/* Sends a request of this command; answers come to f with op as its arg. */
+void	 iop_ask(struct iop *, enum msg_type, const void *,
+	    void (*)(struct streq *, enum msg_type, const void *));
+void	 iop_wait(struct iop *, struct iops *, void (*)(struct iop *,
+	    enum st_code, const char *));
+void	 iop_wake(struct iops *, enum st_code, const char *);
+void	 imap_run(struct imap *, struct ibuf *, struct imap_cmd *);
+int	 imap_has(const struct imap *, enum st_cap);
+struct ibuf *imap_out(struct imap *);
+/* At the end of this turn, look what is to be told. */
+void	 imap_at_turn(struct imap *);
+/* Text of a client for the log, bounded, in a static buffer. */
+const char *imap_printable(const struct hstr *);
+/* A session that sends nothing but nonsense is ended. */
+void	 imap_count_bad(struct imap *);
+
+/* imap_input.c */
+size_t	 imap_data(struct lsession *, const uint8_t *, size_t);
+void	 imap_input_done(struct imap *);
+void	 imap_input_free(struct imap *);
+
+/* imap_login.c */
+void	 imap_greet(struct lsession *);
+void	 imap_secured(struct lsession *);
+void	 imap_login_done(struct lsession *, enum st_code, const char *);
+void	 imap_capabilities(struct imap *, struct ibuf *);
+void	 cmd_capability(struct iop *);
+void	 cmd_login(struct iop *);
+void	 cmd_authenticate(struct iop *);
+void	 cmd_starttls(struct iop *);
+void	 cmd_logout(struct iop *);
+void	 cmd_noop(struct iop *);
+void	 cmd_id(struct iop *);
+void	 cmd_enable(struct iop *);
+void	 cmd_namespace(struct iop *);
+
+/*
+ * Accounts: the list of mailboxes, kept as long as a session is logged in,
+ * true as long as events are, else asked again by each command.
+ */
+struct mbox {
+	char		*id;		/* NULL: only a subscription */
+	char		*name;
+	char		*roles;
+	uint32_t	 uidvalidity;
+	uint32_t	 uidnext;
+	uint32_t	 messages;
+	uint32_t	 unseen;
+	uint32_t	 deleted;
+	uint64_t	 size;
+	uint64_t	 modseq;
+	uint32_t	 has;		/* enum mbox_has */
+	int		 stale;		/* the numbers: it changed since */
+};
+
+struct iacct {
+	uint32_t	 acct;
+	uint32_t	 egen;
+	uint16_t	 storage;
+	int		 refs;
+	struct mbox	*mboxes;	/* sorted by list_compare() */
+	size_t		 n;
+	uint32_t	 epoch;		/* it was read under, 0: not true */
+	uint32_t	 asked;		/* epoch of the answer coming in */
+	int		 changed;	/* told so while it was being read */
+	struct lsession	*asker;		/* session that reads it now */
+	struct streq	 rq;
+	struct mbox	*fresh;		/* being read */
+	size_t		 nfresh;
+	struct iops	 waiters;
+	TAILQ_ENTRY(iacct) entry;
+};
+
+struct iacct *iacct_get(struct imap *);
+void	 iacct_unref(struct imap *);
+/* Is the list proven to be true now? */
+int	 iacct_proven(struct imap *);
+/* Calls back at once, or when the list is there. */
+void	 iacct_need(struct iop *, void (*)(struct iop *, enum st_code,
+	    const char *));
+/* We changed it ourselves: read it again before it is used. */
+void	 iacct_changed(struct iacct *);
+struct mbox *iacct_find(struct iacct *, const char *);
+struct mbox *iacct_by_id(struct iacct *, const char *);
+void	 iacct_event(struct proc_peer *, const struct m_st_event *);
+void	 iacct_engine_down(struct proc_peer *);
+void	 iacct_regranted(struct imap *);
+void	 mbox_update(struct mbox *, const struct m_st_mbox *);
+
+/* imap_list.c */
+void	 cmd_list(struct iop *);
+void	 cmd_lsub(struct iop *);
+void	 cmd_status(struct iop *);
+void	 cmd_create(struct iop *);
+void	 cmd_delete(struct iop *);
+void	 cmd_rename(struct iop *);
+void	 cmd_subscribe(struct iop *);
+void	 cmd_unsubscribe(struct iop *);
+
+/*
+ * Mirrors: which messages a mailbox has and their flags, as of a modseq.
+ */
+struct snap {
+	int		 refs;
+	struct uidset	 uids;
+};
+
+/* What changed, for views that have not told it yet. */
+struct mchange {
+	uint64_t	 serial;
+	uint64_t	 modseq;	/* 0: not known */
+	struct uidset	 uids;		/* whose flags are others */
+	uint32_t	 origin;	/* session that did it itself, 0: others */
+	TAILQ_ENTRY(mchange) entry;
+};
+
+enum mirror_state {
+	MIRROR_EMPTY,
+	MIRROR_READY,
+	MIRROR_GONE		/* the mailbox is no more */
+};
+
+struct mrow {			/* what never changes of a message */
+	uint32_t	 uid;
+	char		*id;
+	uint64_t	 size;
+	int64_t		 date;
+	int16_t		 zone;
+};
+
+struct mirror {
+	uint32_t	 acct;
+	uint32_t	 egen;
+	uint16_t	 storage;
+	char		*id;		/* of the mailbox */
+	enum mirror_state state;
+	struct flagmap	 map;
+	struct snap	*snap;		/* map.uids as views may see them */
+	uint32_t	 uidvalidity;
+	uint32_t	 uidnext;
+	uint64_t	 modseq;	/* everything up to it is in here */
+	uint64_t	 heard;		/* newest one we were told of */
+	int		 told;		/* of a change without a number */
+	char		*mstate;	/* the row's state text (below level 2) */
+	uint32_t	 epoch;
+	time_t		 polled;	/* tmo_now() when it was last known */
+	struct lsession	*asker;		/* session whose request runs */
+	struct streq	 rq;
+	int		 filling;	/* the whole list, not changes */
+	int		 again;		/* heard something while asking */
+	int		 by_check;	/* it was the belt that asked */
+	struct m_st_head head;		/* of the answer that comes in */
+	struct flagmap	 fresh;		/* a list being read */
+	struct uidset	 before;	/* uids when it was asked */
+	struct uidset	 touched;	/* flags changed, being read */
+	struct uidset	 added;
+	uint32_t	 recent_first;
+	uint32_t	 row_epoch;
+	int		 row_differs;
+	int		 fresh_fill;	/* there was nothing before */
+	int		 held;		/* not to be freed now */
+	struct mrow	*rows;		/* cache, sorted by uid */
+	size_t		 nrows;
+	size_t		 rowcap;
+	uint64_t	 serial;
+	uint32_t	 nchanges;
+	TAILQ_HEAD(mchanges, mchange) changes;
+	TAILQ_HEAD(, iview) views;
+	struct iops	 waiters;
+	struct tmo	 check;		/* the belt, or the poll */
+	TAILQ_ENTRY(mirror) entry;
+};
+
+struct mirror *mirror_get(struct imap *, const char *);
+/*
+ * The mirror as it is on the storage now: calls back when that is proven,
+ * which may be at once.
+ */
+void	 mirror_need(struct iop *, struct mirror *, void (*)(struct iop *,
+	    enum st_code, const char *));
+int	 mirror_proven(const struct mirror *);
+/* Is there a change that it has not got yet? */
+int	 mirror_behind(const struct mirror *);
+void	 mirror_refresh(struct mirror *);
+void	 mirror_attach(struct mirror *, struct iview *);
+void	 mirror_detach(struct iview *);
+struct snap *mirror_snap(struct mirror *);
+struct snap *snap_new(const struct uidset *);
+/* Frees it if nobody has it open or waits for it. */
+void	 mirror_unused(struct mirror *);
+void	 mirror_timer(struct mirror *);
+void	 snap_unref(struct snap *);
+void	 mirror_event(struct proc_peer *, const struct m_st_event *);
+void	 mirror_engine_down(struct proc_peer *);
+void	 mirror_stream(struct proc_peer *, const struct lstorage *);
+void	 mirror_regranted(struct imap *);
+/*
+ * What we changed ourselves: a change from before to modseq; if nothing
+ * else happened in between the mirror needs not ask.  The parts are given
+ * first (flags, removed, added), then the change.
+ */
+int	 mirror_current(const struct mirror *, const struct m_st_change *);
+void	 mirror_own_flags(struct mirror *, const struct msg_set *,
+	    const char *, struct uidset *);
+void	 mirror_own_removed(struct mirror *, const struct uidset *);
+void	 mirror_own_done(struct mirror *, const struct m_st_change *,
+	    const struct uidset *, uint32_t);
+void	 mirror_own_added(struct mirror *, uint32_t, const char *, uint64_t,
+	    uint64_t);
+/* Another session's append or copy into a mailbox that is mirrored. */
+struct mirror *mirror_find(struct imap *, const char *);
+struct mrow *mirror_row(struct mirror *, uint32_t);
+void	 mirror_row_put(struct mirror *, uint32_t, const struct st_row *);
+/* The session's requests for mirrors are others' to ask again. */
+void	 mirror_session_gone(struct imap *);
+void	 mirror_init(void);
+void	 mirror_limits(void);
+
+/*
+ * Views: the messages a session has been told of.
+ */
+struct iview {
+	struct imap	*s;
+	struct mirror	*m;
+	struct snap	*snap;		/* in sequence */
+	uint64_t	 serial;	/* changes up to it were told */
+	int		 read_only;
+	int		 nkeywords;	/* told in FLAGS */
+	struct uidset	 recent;
+	TAILQ_ENTRY(iview) entry;
+};
+
+struct iview *view_open(struct imap *, struct mirror *, int);
+void	 view_close(struct imap *);
+/* The mailbox is gone: the session cannot go on. */
+void	 view_lost(struct imap *);
+/* Tells what changed; expunges only if they may be told now. */
+void	 view_sync(struct iview *, int);
+/* Would it have anything to tell? */
+int	 view_behind(const struct iview *);
+uint32_t view_exists(const struct iview *);
+void	 view_put_flags(struct iview *);
+/* The client knows of CONDSTORE from here on. */
+void	 view_condstore(struct imap *);
+int	 view_resolve(struct iop *, const struct seqset *, struct uidset *);
+/* "* 7 FETCH (UID 7 FLAGS (..) MODSEQ (9))" of one message. */
+void	 view_put_fetch(struct iview *, uint32_t, uint32_t, uint64_t, int);
+void	 view_flags_of(struct iview *, struct ibuf *, uint32_t);
+
+/* imap_select.c */
+void	 cmd_select(struct iop *);
+void	 cmd_examine(struct iop *);
+void	 cmd_close(struct iop *);
+void	 cmd_unselect(struct iop *);
+void	 cmd_check(struct iop *);
+void	 cmd_expunge(struct iop *);
+void	 cmd_idle(struct iop *);
+/* Takes at most so many ranges from the front of a set into part. */
+void	 set_take(struct uidset *, struct uidset *, uint32_t);
+
+/* imap_store.c: a command's flags as the storage's text, with a NUL. */
+int	 flag_list_text(const struct flag_list *, struct ibuf *);
+
+void	 cmd_fetch(struct iop *);
+void	 cmd_store(struct iop *);
+void	 cmd_copy(struct iop *);
+void	 cmd_move(struct iop *);
+void	 cmd_append(struct iop *);
+void	 cmd_search(struct iop *);
+
+#endif /* IMAP_H */

@@ -1,0 +1,329 @@
+/*
+ * The mailboxes of an account.  All sessions of one account in this process
+ * share the list; while the storage's events say what changes it is asked
+ * for once.
+ */
+#include <sys/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imap.h"
+#include "listmatch.h"
+#include "log.h"
+
+static TAILQ_HEAD(, iacct) accounts = TAILQ_HEAD_INITIALIZER(accounts);
+
+static void	iacct_ask(struct iacct *, struct imap *);
+
+static void
+mboxes_free(struct mbox *m, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(m[i].id);
+		free(m[i].name);
+		free(m[i].roles);
+	}
+	free(m);
+}
+
+static struct iacct *
+iacct_find_key(uint32_t egen, uint32_t acct)
+{
+	struct iacct *a;
+
+	TAILQ_FOREACH(a, &accounts, entry)
+		if (a->egen == egen && a->acct == acct)
+			return a;
+	return NULL;
+}
+
+struct iacct *
+iacct_get(struct imap *s)
+{
+	struct iacct *a;
+
+	if ((a = iacct_find_key(s->ls.egen, s->ls.acct)) == NULL) {
+		if ((a = calloc(1, sizeof(*a))) == NULL)
+			fatal(NULL);
+		a->egen = s->ls.egen;
+		a->acct = s->ls.acct;
+		a->storage = s->ls.storage;
+		TAILQ_INIT(&a->waiters);
+		TAILQ_INSERT_HEAD(&accounts, a, entry);
+	}
+	a->refs++;
+	return a;
+}
+
+static void
+iacct_release(struct iacct *a)
+{
+	if (--a->refs > 0)
+		return;
+	st_cancel(&a->rq);
+	TAILQ_REMOVE(&accounts, a, entry);
+	mboxes_free(a->mboxes, a->n);
+	mboxes_free(a->fresh, a->nfresh);
+	free(a);
+}
+
+void
+iacct_unref(struct imap *s)
+{
+	struct iacct	*a = s->account;
+	struct iop	*op;
+
+	if (a == NULL)
+		return;
+	s->account = NULL;
+	if (a->asker == &s->ls) {
+		/* its request ended with it: another session asks */
+		a->asker = NULL;
+		if ((op = TAILQ_FIRST(&a->waiters)) != NULL)
+			iacct_ask(a, op->s);
+	}
+	iacct_release(a);
+}
+
+/* reading the list */
+
+void
+mbox_update(struct mbox *mb, const struct m_st_mbox *m)
+{
+	mb->uidvalidity = m->uidvalidity;
+	mb->uidnext = m->uidnext;
+	mb->messages = m->messages;
+	mb->unseen = m->unseen;
+	mb->deleted = m->deleted;
+	mb->size = m->size;
+	mb->modseq = m->modseq;
+	mb->has = m->has;
+	mb->stale = 0;
+}
+
+static void
+iacct_row(struct iacct *a, const struct m_st_mbox *m)
+{
+	struct mbox *mb;
+
+	/* a name that could not be told to a client is not shown */
+	if (!list_name_ok(m->name, strlen(m->name)))
+		return;
+	mb = recallocarray(a->fresh, a->nfresh, a->nfresh + 1, sizeof(*mb));
+	if (mb == NULL)
+		fatal(NULL);
+	a->fresh = mb;
+	mb += a->nfresh++;
+	if ((mb->name = strdup(m->name)) == NULL ||
+	    (mb->roles = strdup(m->roles)) == NULL ||
+	    (*m->id != '\0' && (mb->id = strdup(m->id)) == NULL))
+		fatal(NULL);
+	mbox_update(mb, m);
+	a->asked = m->epoch;
+}
+
+static int
+mbox_compare(const void *a, const void *b)
+{
+	return list_compare(((const struct mbox *)a)->name,
+	    ((const struct mbox *)b)->name);
+}
+
+/* A subscription and a mailbox of one name are one entry. */
+static void
+mboxes_merge(struct iacct *a)
+{
+	struct mbox	*m = a->mboxes, *out = m;
+	size_t		 i;
+
+	for (i = 1; i < a->n; i++) {
+		if (strcmp(out->name, m[i].name) != 0) {
+			*++out = m[i];
+			continue;
+		}
+		if (out->id == NULL) {
+			struct mbox t = *out;
+
+			*out = m[i];
+			m[i] = t;
+		}
+		out->has |= m[i].has & MBOX_SUBSCRIBED;
+		free(m[i].id);
+		free(m[i].name);
+		free(m[i].roles);
+	}
+	if (a->n > 0)
+		a->n = (size_t)(out - m) + 1;
+}
+
+static void
+iacct_end(struct iacct *a, const struct m_st_end *end)
+{
+	a->asker = NULL;
+	if (end->code == ST_OK) {
+		mboxes_free(a->mboxes, a->n);
+		a->mboxes = a->fresh;
+		a->n = a->nfresh;
+		a->fresh = NULL;
+		a->nfresh = 0;
+		if (a->n > 0)
+			qsort(a->mboxes, a->n, sizeof(*a->mboxes),
+			    mbox_compare);
+		mboxes_merge(a);
+		a->epoch = a->changed ? 0 : a->asked;
+	}
+	mboxes_free(a->fresh, a->nfresh);
+	a->fresh = NULL;
+	a->nfresh = 0;
+	iop_wake(&a->waiters, end->code, end->text);
+}
+
+static void
+iacct_answer(struct streq *rq, enum msg_type type, const void *m)
+{
+	struct iacct *a = rq->arg;
+
+	if (type == M_st_mbox)
+		iacct_row(a, m);
+	else if (type == M_st_end)
+		iacct_end(a, m);
+}
+
+static void
+iacct_ask(struct iacct *a, struct imap *s)
+{
+	struct m_st_mailboxes m = { 0 };
+
+	mboxes_free(a->fresh, a->nfresh);
+	a->fresh = NULL;
+	a->nfresh = 0;
+	a->asked = 0;
+	a->changed = 0;
+	a->asker = &s->ls;
+	a->rq.answer = iacct_answer;
+	a->rq.arg = a;
+	st_send(&s->ls, &a->rq, M_st_mailboxes, &m);
+}
+
+int
+iacct_proven(struct imap *s)
+{
+	struct iacct *a = s->account;
+
+	return a->epoch != 0 && a->egen == s->ls.egen &&
+	    a->epoch == lsession_storage(&s->ls)->epoch;
+}
+
+void
+iacct_need(struct iop *op, void (*f)(struct iop *, enum st_code,
+    const char *))
+{
+	struct iacct *a = op->s->account;
+
+	if (iacct_proven(op->s)) {
+		f(op, ST_OK, "");
+		return;
+	}
+	iop_wait(op, &a->waiters, f);
+	if (a->asker == NULL)
+		iacct_ask(a, op->s);
+}
+
+void
+iacct_changed(struct iacct *a)
+{
+	a->epoch = 0;
+	a->changed = 1;
+}
+
+/* looking */
+
+struct mbox *
+iacct_find(struct iacct *a, const char *name)
+{
+	size_t	lo = 0, hi = a->n, mid;
+	int	r;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		r = list_compare(name, a->mboxes[mid].name);
+		if (r == 0)
+			return a->mboxes[mid].id != NULL ?
+			    &a->mboxes[mid] : NULL;
+		if (r < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+struct mbox *
+iacct_by_id(struct iacct *a, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		if (a->mboxes[i].id != NULL &&
+		    strcmp(a->mboxes[i].id, id) == 0)
+			return &a->mboxes[i];
+	return NULL;
+}
+
+/* what the storage tells */
+
+static void
+iacct_event_one(struct iacct *a, const struct m_st_event *m)
+{
+	struct mbox *mb;
+
+	if (*m->mailbox == '\0') {
+		iacct_changed(a);
+		return;
+	}
+	if ((mb = iacct_by_id(a, m->mailbox)) == NULL)
+		iacct_changed(a);
+	else if (m->modseq == 0 || m->modseq > mb->modseq)
+		mb->stale = 1;
+	/* the numbers being read may be older than this */
+	if (a->asker != NULL)
+		a->changed = 1;
+}
+
+void
+iacct_event(struct proc_peer *p, const struct m_st_event *m)
+{
+	struct iacct *a;
+
+	TAILQ_FOREACH(a, &accounts, entry)
+		if (a->egen == p->gen && a->acct == m->acct)
+			iacct_event_one(a, m);
+}
+
+void
+iacct_engine_down(struct proc_peer *p)
+{
+	struct iacct *a;
+
+	TAILQ_FOREACH(a, &accounts, entry)
+		if (a->egen == p->gen)
+			a->epoch = 0;
+}
+
+/*
+ * The account has another number at the new engine.  A session that logged
+ * in since may have made a second list for it: both are kept true.
+ */
+void
+iacct_regranted(struct imap *s)
+{
+	struct iacct *a = s->account;
+
+	if (a == NULL || (a->egen == s->ls.egen && a->acct == s->ls.acct))
+		return;
+	a->egen = s->ls.egen;
+	a->acct = s->ls.acct;
+	a->epoch = 0;
+}

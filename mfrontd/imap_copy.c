@@ -1,0 +1,203 @@
+/*
+ * COPY and MOVE (RFC 3501, 6.4.7; RFC 6851; RFC 4315): the storage does
+ * them in one step, all or nothing.
+ */
+#include <sys/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imap.h"
+#include "log.h"
+
+#define SET_RANGES	4000
+
+struct copy {
+	struct uidset		 uids;
+	struct uidset		 from;
+	struct uidset		 to;
+	struct uidset		 vanished;
+	char			*target;	/* mailbox id */
+	struct m_st_change	 from_change;
+	struct m_st_change	 to_change;
+	int			 nchanges;
+	int			 move;
+};
+
+static void
+copy_cleanup(struct iop *op)
+{
+	struct copy *c = op->data;
+
+	uidset_fini(&c->uids);
+	uidset_fini(&c->from);
+	uidset_fini(&c->to);
+	uidset_fini(&c->vanished);
+	free(c->target);
+	free(c);
+}
+
+static void
+copy_uid_code(const struct copy *c, struct ibuf *b)
+{
+	(void)ibuf_addf(b, "COPYUID %u ", c->to_change.uidvalidity);
+	(void)uidset_put(&c->from, b);
+	(void)ibuf_add_n8(b, ' ');
+	(void)uidset_put(&c->to, b);
+}
+
+static void
+copy_synced(struct iop *op, enum st_code code, const char *text)
+{
+	struct copy	*c = op->data;
+	struct ibuf	 code_text, *b;
+
+	ibuf_init(&code_text, 1024 * 1024);
+	if (c->from.n > 0)
+		copy_uid_code(c, &code_text);
+	(void)ibuf_add_n8(&code_text, '\0');
+	if (!c->move || c->from.n == 0) {
+		iop_ok_code(op, (const char *)ibuf_data(&code_text),
+		    "%s completed", op->cmd.name);
+	} else {
+		/* before the EXPUNGEs, which end the command (RFC 6851) */
+		b = imap_out(op->s);
+		(void)ibuf_addf(b, "* OK [%s] Moved\r\n",
+		    (const char *)ibuf_data(&code_text));
+		iop_ok(op, "%s completed", op->cmd.name);
+	}
+	ibuf_fini(&code_text);
+}
+
+static void
+copy_apply(struct iop *op)
+{
+	struct copy	*c = op->data;
+	struct mirror	*m = op->s->view->m;
+
+	if (c->vanished.n > 0)
+		mirror_own_removed(m, &c->vanished);
+	if (mirror_current(m, &c->from_change))
+		mirror_own_done(m, &c->from_change, NULL, 0);
+	/* copies into the same mailbox are to be seen in it */
+	if (strcmp(c->target, m->id) == 0 &&
+	    c->to_change.modseq > m->heard)
+		m->heard = c->to_change.modseq;
+}
+
+static void
+copy_copied(struct copy *c, const struct m_st_copied *m)
+{
+	struct uidset set;
+
+	uidset_init(&set);
+	if (msg_set_get(&m->from, &set) == -1 ||
+	    uidset_union(&c->from, &set) == -1 ||
+	    msg_set_get(&m->to, &set) == -1 ||
+	    uidset_union(&c->to, &set) == -1)
+		fatal(NULL);
+	uidset_fini(&set);
+}
+
+static void
+copy_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct copy	*c = op->data;
+	struct uidset	 set;
+
+	switch (type) {
+	case M_st_change:
+		*(c->nchanges++ == 0 ? &c->from_change : &c->to_change) =
+		    *(const struct m_st_change *)arg;
+		break;
+	case M_st_copied:
+		copy_copied(c, arg);
+		break;
+	case M_st_vanished:
+		uidset_init(&set);
+		if (msg_set_get(&((const struct m_st_vanished *)arg)->uids,
+		    &set) == -1 || uidset_union(&c->vanished, &set) == -1)
+			fatal(NULL);
+		uidset_fini(&set);
+		break;
+	case M_st_end:
+		if (iop_failed(op, arg))
+			break;
+		copy_apply(op);
+		if (strcmp(c->target, op->s->view->m->id) == 0)
+			mirror_need(op, op->s->view->m, copy_synced);
+		else
+			copy_synced(op, ST_OK, "");
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+copy_listed(struct iop *op, enum st_code code, const char *text)
+{
+	struct copy		*c = op->data;
+	struct mbox		*mb;
+	struct m_st_copy	 q;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	mb = iacct_find(op->s->account, op->cmd.copy.mailbox);
+	if (mb == NULL) {
+		iop_no(op, "TRYCREATE", "No such mailbox");
+		return;
+	}
+	if ((c->target = strdup(mb->id)) == NULL)
+		fatal(NULL);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = op->s->view->m->id;
+	q.uids = msg_set_of(&c->uids);
+	q.to = c->target;
+	q.move = (uint8_t)c->move;
+	iop_ask(op, M_st_copy, &q, copy_answer);
+}
+
+static void
+copy_begin(struct iop *op, int move)
+{
+	struct iview	*v = op->s->view;
+	struct copy	*c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		fatal(NULL);
+	c->move = move;
+	op->data = c;
+	op->cleanup = copy_cleanup;
+	if (!imap_has(op->s, CAP_COPY)) {
+		iop_no(op, "CANNOT", "The storage cannot copy messages");
+		return;
+	}
+	if (view_resolve(op, &op->cmd.copy.set, &c->uids) == -1)
+		return;
+	if (uidset_copy(&c->from, &c->uids) == -1 ||
+	    uidset_intersect(&c->uids, &v->m->map.uids) == -1)
+		fatal(NULL);
+	op->expunged = !uidset_equal(&c->uids, &c->from);
+	uidset_clear(&c->from);
+	if (c->uids.n == 0)
+		iop_ok(op, "%s completed, nothing to do", op->cmd.name);
+	else if (c->uids.n > SET_RANGES)
+		iop_no(op, "LIMIT", "Too many ranges in the set");
+	else
+		iacct_need(op, copy_listed);
+}
+
+void
+cmd_copy(struct iop *op)
+{
+	copy_begin(op, 0);
+}
+
+void
+cmd_move(struct iop *op)
+{
+	copy_begin(op, 1);
+}

@@ -1,0 +1,637 @@
+/*
+ * Mailboxes by name: LIST, LSUB, STATUS, CREATE, DELETE, RENAME and
+ * subscriptions.
+ */
+#include <sys/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "charset.h"
+#include "imap.h"
+#include "listmatch.h"
+#include "log.h"
+
+/* LIST and LSUB */
+
+static int
+list_matches(const struct imap_list *l, const char *name, size_t len)
+{
+	uint32_t i;
+
+	for (i = 0; i < l->npatterns; i++)
+		if (list_match(l->patterns[i], name, len))
+			return 1;
+	return 0;
+}
+
+static void
+put_attribute(struct ibuf *b, const char *attr, int *n)
+{
+	if ((*n)++ > 0)
+		(void)ibuf_add_n8(b, ' ');
+	(void)ibuf_adds(b, attr);
+}
+
+static void
+put_uses(struct ibuf *b, const struct mbox *mb, int *n)
+{
+	const char	*p = mb->roles, *attr;
+	char		 role[32];
+	size_t		 len;
+
+	while (*p != '\0') {
+		len = strcspn(p, " ");
+		if (len < sizeof(role)) {
+			memcpy(role, p, len);
+			role[len] = '\0';
+			if ((attr = imap_use_attr(role)) != NULL)
+				put_attribute(b, attr, n);
+		}
+		p += len;
+		p += strspn(p, " ");
+	}
+}
+
+static void
+put_list_line(struct iop *op, const char *what, const char *name, size_t len,
+    const struct mbox *mb, int children)
+{
+	struct ibuf	*b = imap_out(op->s);
+	char		 buf[LIST_NAME_MAX + 1];
+	int		 n = 0;
+
+	(void)ibuf_addf(b, "* %s (", what);
+	if (mb == NULL)
+		put_attribute(b, "\\Noselect", &n);
+	if (strcmp(what, "LIST") == 0) {
+		put_attribute(b, children ? "\\HasChildren" :
+		    "\\HasNoChildren", &n);
+		if (mb != NULL)
+			put_uses(b, mb, &n);
+	}
+	(void)ibuf_adds(b, ") \"/\" ");
+	memcpy(buf, name, len);
+	buf[len] = '\0';
+	(void)imap_put_mailbox(b, buf, 0);
+	(void)ibuf_adds(b, "\r\n");
+}
+
+/* The names of a list, in order: those that exist, or the subscribed. */
+static const char **
+list_names(struct iacct *a, int subscribed, size_t *n)
+{
+	const char	**names;
+	size_t		  i;
+
+	if ((names = calloc(a->n + 1, sizeof(*names))) == NULL)
+		fatal(NULL);
+	for (*n = i = 0; i < a->n; i++)
+		if (subscribed ? (a->mboxes[i].has & MBOX_SUBSCRIBED) != 0 :
+		    a->mboxes[i].id != NULL)
+			names[(*n)++] = a->mboxes[i].name;
+	return names;
+}
+
+static void
+list_listed(struct iop *op, enum st_code code, const char *text)
+{
+	const struct imap_list	*l = &op->cmd.list;
+	struct iacct		*a = op->s->account;
+	struct list_walk	 w;
+	struct list_entry	 e;
+	const char		**names;
+	size_t			 n;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	names = list_names(a, 0, &n);
+	list_walk_init(&w, names, n);
+	while (list_walk_next(&w, &e))
+		if (list_matches(l, e.name, e.len))
+			put_list_line(op, "LIST", e.name, e.len,
+			    e.exists ? iacct_find(a, names[e.index]) : NULL,
+			    e.children);
+	free(names);
+	iop_ok(op, "LIST completed");
+}
+
+void
+cmd_list(struct iop *op)
+{
+	if (op->cmd.list.root) {
+		(void)ibuf_adds(imap_out(op->s),
+		    "* LIST (\\Noselect) \"/\" \"\"\r\n");
+		iop_ok(op, "LIST completed");
+	} else
+		iacct_need(op, list_listed);
+}
+
+static void
+lsub_listed(struct iop *op, enum st_code code, const char *text)
+{
+	const struct imap_list	*l = &op->cmd.list;
+	struct iacct		*a = op->s->account;
+	struct list_walk	 w;
+	struct list_entry	 e;
+	const char		**names;
+	struct mbox		 some;
+	size_t			 n, plen;
+	int			 percent = 0;
+	uint32_t		 i;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	for (i = 0; i < l->npatterns; i++) {
+		plen = strlen(l->patterns[i]);
+		percent |= plen > 0 && l->patterns[i][plen - 1] == '%';
+	}
+	/* a storage without subscriptions: everything is subscribed */
+	names = list_names(a, imap_has(op->s, CAP_SUBSCRIPTIONS), &n);
+	memset(&some, 0, sizeof(some));
+	list_walk_init(&w, names, n);
+	while (list_walk_next(&w, &e)) {
+		if (!list_matches(l, e.name, e.len))
+			continue;
+		if (e.exists)
+			put_list_line(op, "LSUB", e.name, e.len, &some, 0);
+		else if (percent)
+			/* it stands for what "%" does not reach */
+			put_list_line(op, "LSUB", e.name, e.len, NULL, 0);
+	}
+	free(names);
+	iop_ok(op, "LSUB completed");
+}
+
+void
+cmd_lsub(struct iop *op)
+{
+	if (op->cmd.list.root) {
+		(void)ibuf_adds(imap_out(op->s),
+		    "* LSUB (\\Noselect) \"/\" \"\"\r\n");
+		iop_ok(op, "LSUB completed");
+	} else
+		iacct_need(op, lsub_listed);
+}
+
+/* STATUS */
+
+struct status {
+	char		*id;
+	uint32_t	 recent;	/* first uid that is */
+	uint32_t	 nrecent;
+	uint32_t	 unseen;
+	uint32_t	 deleted;
+	uint64_t	 size;
+	uint32_t	 missing;	/* items that take a listing */
+};
+
+static void
+status_cleanup(struct iop *op)
+{
+	struct status *st = op->data;
+
+	free(st->id);
+	free(st);
+}
+
+static uint64_t
+status_value(const struct mbox *mb, const struct status *st, uint32_t item)
+{
+	switch (item) {
+	case IMAP_STATUS_MESSAGES:
+		return mb->messages;
+	case IMAP_STATUS_RECENT:
+		return st->nrecent;
+	case IMAP_STATUS_UIDNEXT:
+		return mb->uidnext;
+	case IMAP_STATUS_UIDVALIDITY:
+		return mb->uidvalidity;
+	case IMAP_STATUS_UNSEEN:
+		return st->missing & item ? st->unseen : mb->unseen;
+	case IMAP_STATUS_DELETED:
+		return st->missing & item ? st->deleted : mb->deleted;
+	case IMAP_STATUS_SIZE:
+		return st->missing & item ? st->size : mb->size;
+	case IMAP_STATUS_HIGHESTMODSEQ:
+		return mb->modseq;
+	}
+	return 0;
+}
+
+static void
+status_tell(struct iop *op, const struct mbox *mb)
+{
+	struct imap	*s = op->s;
+	struct ibuf	*b = imap_out(s);
+	uint32_t	 item;
+	int		 n = 0;
+
+	if (op->cmd.status.items & IMAP_STATUS_HIGHESTMODSEQ)
+		view_condstore(s);
+	(void)ibuf_adds(b, "* STATUS ");
+	(void)imap_put_mailbox(b, op->cmd.status.mailbox, 0);
+	(void)ibuf_adds(b, " (");
+	for (item = 1; item <= IMAP_STATUS_HIGHESTMODSEQ; item <<= 1) {
+		if ((op->cmd.status.items & item) == 0)
+			continue;
+		(void)ibuf_addf(b, "%s%s ", n++ > 0 ? " " : "",
+		    imap_status_name(item));
+		(void)ibuf_addu(b, status_value(mb, op->data, item));
+	}
+	(void)ibuf_adds(b, ")\r\n");
+	iop_ok(op, "STATUS completed");
+}
+
+static void
+status_gone(struct iop *op)
+{
+	iop_no(op, "NONEXISTENT", "No such mailbox");
+}
+
+static void
+status_rows(struct status *st, const struct m_st_rows *m)
+{
+	struct ibuf	b;
+	struct st_row	row;
+	struct uidset	set;
+	uint32_t	n;
+
+	ibuf_from_buffer(&b, m->rows.p, m->rows.len);
+	uidset_init(&set);
+	while (strow_get(&b, &row) == 1) {
+		if (msg_set_get(&row.uids, &set) == -1)
+			fatal(NULL);
+		n = uidset_count(&set);
+		st->size += row.size * n;
+		if (row.flags == NULL ||
+		    strcasestr(row.flags, "\\Seen") == NULL)
+			st->unseen += n;
+		if (row.flags != NULL &&
+		    strcasestr(row.flags, "\\Deleted") != NULL)
+			st->deleted += n;
+		if (st->recent > 1)
+			(void)uidset_remove(&set, 1, st->recent - 1);
+		st->nrecent += uidset_count(&set);
+	}
+	uidset_fini(&set);
+}
+
+static void
+status_list_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct status	*st = op->data;
+	struct mbox	*mb;
+
+	if (type == M_st_rows) {
+		status_rows(st, arg);
+		st_credit(rq, (uint32_t)((const struct m_st_rows *)
+		    arg)->rows.len);
+	}
+	if (type != M_st_end || iop_failed(op, arg))
+		return;
+	if ((mb = iacct_by_id(op->s->account, st->id)) == NULL)
+		status_gone(op);
+	else
+		status_tell(op, mb);
+}
+
+/* What no row has is counted. */
+static void
+status_list(struct iop *op)
+{
+	struct status	*st = op->data;
+	struct m_st_list q;
+	struct uidset	 set;
+	uint32_t	 other = st->missing &
+			    ~(uint32_t)IMAP_STATUS_RECENT;
+
+	uidset_init(&set);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = st->id;
+	q.fields = (other & (IMAP_STATUS_UNSEEN | IMAP_STATUS_DELETED) ?
+	    ROW_FLAGS : 0) | (other & IMAP_STATUS_SIZE ? ROW_SIZE : 0);
+	q.credit = 512 * 1024;
+	if (other == 0) {
+		if (uidset_add(&set, st->recent, UINT32_MAX) == -1)
+			fatal(NULL);
+		q.uids = msg_set_of(&set);
+	}
+	iop_ask(op, M_st_list, &q, status_list_answer);
+	uidset_fini(&set);
+}
+
+static void
+status_recent_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct status	*st = op->data;
+	struct mbox	*mb;
+
+	if (type == M_st_recent_ok)
+		st->recent = ((const struct m_st_recent_ok *)arg)->first;
+	if (type != M_st_end || iop_failed(op, arg))
+		return;
+	if ((mb = iacct_by_id(op->s->account, st->id)) == NULL)
+		status_gone(op);
+	else if (st->recent >= mb->uidnext &&
+	    st->missing == IMAP_STATUS_RECENT)
+		status_tell(op, mb);
+	else
+		status_list(op);
+}
+
+static void
+status_row_known(struct iop *op, struct mbox *mb)
+{
+	struct status		*st = op->data;
+	uint32_t		 items = op->cmd.status.items;
+	struct m_st_recent	 q;
+
+	st->missing = items & IMAP_STATUS_RECENT;
+	if ((mb->has & MBOX_UNSEEN) == 0)
+		st->missing |= items & IMAP_STATUS_UNSEEN;
+	if ((mb->has & MBOX_DELETED) == 0)
+		st->missing |= items & IMAP_STATUS_DELETED;
+	if ((mb->has & MBOX_SIZE) == 0)
+		st->missing |= items & IMAP_STATUS_SIZE;
+	if (st->missing == 0 || mb->messages == 0) {
+		status_tell(op, mb);
+		return;
+	}
+	if ((st->missing & IMAP_STATUS_RECENT) == 0) {
+		status_list(op);
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	q.mailbox = mb->id;
+	iop_ask(op, M_st_recent, &q, status_recent_answer);
+}
+
+static void
+status_row_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct status	*st = op->data;
+	struct mbox	*mb = iacct_by_id(op->s->account, st->id);
+
+	if (type == M_st_mbox && mb != NULL)
+		mbox_update(mb, arg);
+	if (type != M_st_end || iop_failed(op, arg))
+		return;
+	if (mb == NULL)
+		status_gone(op);
+	else
+		status_row_known(op, mb);
+}
+
+static void
+status_listed(struct iop *op, enum st_code code, const char *text)
+{
+	struct imap		*s = op->s;
+	struct status		*st;
+	struct mbox		*mb;
+	struct m_st_mailbox	 q;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	mb = iacct_find(s->account, op->cmd.status.mailbox);
+	if (mb == NULL) {
+		status_gone(op);
+		return;
+	}
+	if ((st = calloc(1, sizeof(*st))) == NULL ||
+	    (st->id = strdup(mb->id)) == NULL)
+		fatal(NULL);
+	op->data = st;
+	op->cleanup = status_cleanup;
+	if (!mb->stale) {
+		status_row_known(op, mb);
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	q.mailbox = st->id;
+	iop_ask(op, M_st_mailbox, &q, status_row_answer);
+}
+
+void
+cmd_status(struct iop *op)
+{
+	iacct_need(op, status_listed);
+}
+
+/* changes */
+
+static int
+name_refused(struct iop *op, const char *name)
+{
+	if (charset_is_nfc(name, strlen(name)))
+		return 0;
+	iop_no(op, "CANNOT", "The name is not in Unicode normal form C");
+	return 1;
+}
+
+static void
+change_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop *op = rq->arg;
+
+	if (type != M_st_end)
+		return;
+	iacct_changed(op->s->account);
+	if (!iop_failed(op, arg))
+		iop_ok(op, "%s completed", op->cmd.name);
+}
+
+static void
+create_uses(uint32_t use, char *buf, size_t size)
+{
+	uint32_t bit;
+
+	buf[0] = '\0';
+	for (bit = 1; bit <= IMAP_USE_TRASH; bit <<= 1)
+		if (use & bit && imap_use_role(bit) != NULL) {
+			if (buf[0] != '\0')
+				strlcat(buf, " ", size);
+			strlcat(buf, imap_use_role(bit), size);
+		}
+}
+
+void
+cmd_create(struct iop *op)
+{
+	const struct imap_create *c = &op->cmd.create;
+	struct m_st_create q;
+	char roles[128];
+
+	if (name_refused(op, c->mailbox))
+		return;
+	if (strcmp(c->mailbox, "INBOX") == 0) {
+		iop_no(op, "ALREADYEXISTS", "INBOX is there");
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	create_uses(c->use, roles, sizeof(roles));
+	q.name = c->mailbox;
+	q.roles = roles;
+	iop_ask(op, M_st_create, &q, change_answer);
+}
+
+static void
+delete_listed(struct iop *op, enum st_code code, const char *text)
+{
+	struct iacct		*a = op->s->account;
+	const char		*name = op->cmd.mailbox.mailbox;
+	struct mbox		*mb;
+	struct m_st_delete	 q;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	if ((mb = iacct_find(a, name)) == NULL) {
+		iop_no(op, "NONEXISTENT", "No such mailbox");
+		return;
+	}
+	if (op->s->view != NULL && strcmp(op->s->view->m->id, mb->id) == 0)
+		view_close(op->s);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = mb->id;
+	iop_ask(op, M_st_delete, &q, change_answer);
+}
+
+void
+cmd_delete(struct iop *op)
+{
+	if (strcmp(op->cmd.mailbox.mailbox, "INBOX") == 0)
+		iop_no(op, "CANNOT", "INBOX cannot be deleted");
+	else
+		iacct_need(op, delete_listed);
+}
+
+/*
+ * RENAME of INBOX moves its messages into a new mailbox and leaves it
+ * empty (RFC 3501, 6.3.5).
+ */
+static void
+rename_moved(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop *op = rq->arg;
+
+	if (type != M_st_end || iop_failed(op, arg))
+		return;
+	iop_ok(op, "RENAME completed");
+}
+
+static void
+rename_created(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop		*op = rq->arg;
+	const struct m_st_end	*end = arg;
+	struct m_st_copy	 q;
+	struct uidset		 all;
+	struct mbox		*inbox;
+
+	if (type == M_st_mbox)
+		op->data = strdup(((const struct m_st_mbox *)arg)->id);
+	if (type != M_st_end)
+		return;
+	inbox = iacct_find(op->s->account, "INBOX");
+	iacct_changed(op->s->account);
+	if (end->code != ST_OK || inbox == NULL || op->data == NULL) {
+		iop_fail(op, end->code != ST_OK ? end->code : ST_NONSENSE,
+		    NULL);
+		return;
+	}
+	uidset_init(&all);
+	if (uidset_add(&all, 1, UINT32_MAX) == -1)
+		fatal(NULL);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = inbox->id;
+	q.uids = msg_set_of(&all);
+	q.to = op->data;
+	q.move = 1;
+	iop_ask(op, M_st_copy, &q, rename_moved);
+	uidset_fini(&all);
+}
+
+static void
+rename_cleanup(struct iop *op)
+{
+	free(op->data);
+}
+
+static void
+rename_inbox(struct iop *op, enum st_code code, const char *text)
+{
+	struct m_st_create q;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, text);
+		return;
+	}
+	op->cleanup = rename_cleanup;
+	memset(&q, 0, sizeof(q));
+	q.name = op->cmd.rename.to;
+	iop_ask(op, M_st_create, &q, rename_created);
+}
+
+void
+cmd_rename(struct iop *op)
+{
+	const struct imap_rename	*r = &op->cmd.rename;
+	struct m_st_rename		 q;
+
+	if (name_refused(op, r->to))
+		return;
+	if (strcmp(r->from, "INBOX") == 0) {
+		iacct_need(op, rename_inbox);
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	q.from = r->from;
+	q.to = r->to;
+	iop_ask(op, M_st_rename, &q, change_answer);
+}
+
+/* subscriptions */
+
+static void
+subscribe(struct iop *op, int on)
+{
+	struct m_st_subscribe q;
+
+	if (!imap_has(op->s, CAP_SUBSCRIPTIONS)) {
+		/* everything is subscribed there, and stays so */
+		if (on)
+			iop_ok(op, "%s completed", op->cmd.name);
+		else
+			iop_no(op, "CANNOT",
+			    "This storage keeps no subscriptions");
+		return;
+	}
+	if (name_refused(op, op->cmd.mailbox.mailbox))
+		return;
+	memset(&q, 0, sizeof(q));
+	q.name = op->cmd.mailbox.mailbox;
+	q.on = (uint8_t)on;
+	iop_ask(op, M_st_subscribe, &q, change_answer);
+}
+
+void
+cmd_subscribe(struct iop *op)
+{
+	subscribe(op, 1);
+}
+
+void
+cmd_unsubscribe(struct iop *op)
+{
+	subscribe(op, 0);
+}

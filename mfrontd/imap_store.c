@@ -1,0 +1,266 @@
+/*
+ * STORE (RFC 3501, 6.4.6; RFC 7162, 3.1.3).
+ */
+#include <sys/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imap.h"
+#include "log.h"
+
+#define SET_RANGES	4000	/* of a set in one request */
+
+struct store {
+	struct uidset		 named;		/* that are there */
+	struct uidset		 left;		/* still to be asked for */
+	struct uidset		 touched;	/* changed by this request */
+	struct uidset		 changed;	/* by all of them */
+	struct uidset		 modified;	/* failed UNCHANGEDSINCE */
+	struct m_st_change	 change;
+	int			 apply;		/* to the mirror */
+	struct ibuf		 flags;		/* as text */
+	struct uidset		 tell;
+	struct uidset_iter	 it;		/* told so far */
+	uint32_t		 uid;
+};
+
+static void
+store_cleanup(struct iop *op)
+{
+	struct store *st = op->data;
+
+	uidset_fini(&st->named);
+	uidset_fini(&st->left);
+	uidset_fini(&st->touched);
+	uidset_fini(&st->changed);
+	uidset_fini(&st->modified);
+	uidset_fini(&st->tell);
+	ibuf_fini(&st->flags);
+	free(st);
+}
+
+/* The list of a command as the text that the storage gets. */
+int
+flag_list_text(const struct flag_list *l, struct ibuf *b)
+{
+	if (imap_put_flag_list(b, l) == -1)
+		return -1;
+	/* without its parentheses, with a NUL */
+	ibuf_skip(b, 1);
+	ibuf_truncate(b, ibuf_size(b) - 1);
+	return ibuf_add_n8(b, '\0');
+}
+
+static void
+store_end(struct iop *op)
+{
+	struct store	*st = op->data;
+	struct uidset	 seqs;
+	struct ibuf	 b;
+
+	if (st->modified.n == 0) {
+		iop_ok(op, "%s completed", op->cmd.name);
+		return;
+	}
+	ibuf_init(&b, 65536);
+	uidset_init(&seqs);
+	(void)ibuf_adds(&b, "MODIFIED ");
+	if (op->cmd.uid)
+		(void)uidset_put(&st->modified, &b);
+	else {
+		(void)seqset_numbers(&seqs, &st->modified,
+		    &op->s->view->snap->uids);
+		(void)uidset_put(&seqs, &b);
+	}
+	(void)ibuf_add_n8(&b, '\0');
+	iop_ok_code(op, (const char *)ibuf_data(&b),
+	    "Conditional STORE failed for some");
+	ibuf_fini(&b);
+	uidset_fini(&seqs);
+}
+
+/* What .SILENT leaves: with CONDSTORE the new modseq is told all the same. */
+static void
+store_put_modseq(struct iop *op, uint32_t seq, uint32_t uid, uint64_t modseq)
+{
+	struct ibuf *b = imap_out(op->s);
+
+	(void)ibuf_addf(b, "* %u FETCH (", seq);
+	if (op->cmd.uid)
+		(void)ibuf_addf(b, "UID %u ", uid);
+	(void)ibuf_addf(b, "MODSEQ (%llu))\r\n", (unsigned long long)modseq);
+}
+
+static void
+store_tell(struct iop *op)
+{
+	struct store	*st = op->data;
+	struct iview	*v = op->s->view;
+	uint64_t	 modseq;
+	uint32_t	 seq;
+
+	op->resume = NULL;
+	for (; st->uid != 0; st->uid = uidset_next(&st->it)) {
+		if (io_full(&op->s->ls.io)) {
+			op->resume = store_tell;
+			return;
+		}
+		seq = uidset_rank(&v->snap->uids, st->uid);
+		if (seq == 0 || !uidset_contains(&v->m->map.uids, st->uid))
+			continue;
+		modseq = uidset_contains(&st->changed, st->uid) ?
+		    st->change.modseq : 0;
+		if (op->cmd.store.silent)
+			store_put_modseq(op, seq, st->uid, modseq);
+		else
+			view_put_fetch(v, seq, st->uid, modseq, op->cmd.uid);
+	}
+	store_end(op);
+}
+
+/*
+ * Who gets an answer: all that were named; with CONDSTORE, where each
+ * answer has a modseq, those that changed.
+ */
+static void
+store_stored(struct iop *op)
+{
+	struct store	*st = op->data;
+	struct iview	*v = op->s->view;
+	int		 condstore = op->s->condstore &&
+			    st->change.modseq != 0;
+
+	if (flags_nkeywords(&v->m->map.flags) != v->nkeywords)
+		view_put_flags(v);
+	if (op->cmd.store.silent && !condstore) {
+		store_end(op);
+		return;
+	}
+	if (uidset_copy(&st->tell, condstore ? &st->changed :
+	    &st->named) == -1 ||
+	    uidset_subtract(&st->tell, &st->modified) == -1)
+		fatal(NULL);
+	st->uid = uidset_first(&st->it, &st->tell);
+	store_tell(op);
+}
+
+static void
+store_rows(struct iop *op, const struct m_st_rows *m)
+{
+	struct store	*st = op->data;
+	struct ibuf	 b;
+	struct st_row	 row;
+	struct uidset	 set;
+
+	ibuf_from_buffer(&b, m->rows.p, m->rows.len);
+	uidset_init(&set);
+	while (strow_get(&b, &row) == 1) {
+		if (row.flags != NULL && st->apply)
+			mirror_own_flags(op->s->view->m, &row.uids,
+			    row.flags, &st->touched);
+		if (msg_set_get(&row.uids, &set) == -1 ||
+		    uidset_union(&st->changed, &set) == -1)
+			fatal(NULL);
+	}
+	uidset_fini(&set);
+}
+
+static void	store_next(struct iop *);
+
+static void
+store_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct store	*st = op->data;
+	struct mirror	*m = op->s->view->m;
+	struct uidset	 set;
+
+	switch (type) {
+	case M_st_change:
+		st->change = *(const struct m_st_change *)arg;
+		st->change.mailbox = NULL;
+		st->apply = mirror_current(m, &st->change);
+		break;
+	case M_st_rows:
+		store_rows(op, arg);
+		break;
+	case M_st_modified:
+		uidset_init(&set);
+		if (msg_set_get(&((const struct m_st_modified *)arg)->uids,
+		    &set) == -1 || uidset_union(&st->modified, &set) == -1)
+			fatal(NULL);
+		uidset_fini(&set);
+		break;
+	case M_st_end:
+		if (st->apply)
+			mirror_own_done(m, &st->change, &st->touched,
+			    op->s->ls.id);
+		uidset_clear(&st->touched);
+		st->apply = 0;
+		if (!iop_failed(op, arg))
+			store_next(op);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+store_next(struct iop *op)
+{
+	static const uint8_t	 ops[] = {
+		[STORE_SET] = PATCH_SET, [STORE_ADD] = PATCH_ADD,
+		[STORE_REMOVE] = PATCH_REMOVE
+	};
+	struct store		*st = op->data;
+	const struct imap_store	*c = &op->cmd.store;
+	struct m_st_patch	 q;
+	struct uidset		 part;
+
+	if (st->left.n == 0) {
+		store_stored(op);
+		return;
+	}
+	uidset_init(&part);
+	set_take(&st->left, &part, SET_RANGES);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = op->s->view->m->id;
+	q.uids = msg_set_of(&part);
+	q.op = ops[c->op];
+	q.flags = (const char *)ibuf_data(&st->flags);
+	q.conditional = (uint8_t)c->has_unchangedsince;
+	q.unchangedsince = c->unchangedsince;
+	iop_ask(op, M_st_patch, &q, store_answer);
+	uidset_fini(&part);
+}
+
+void
+cmd_store(struct iop *op)
+{
+	const struct imap_store	*c = &op->cmd.store;
+	struct iview		*v = op->s->view;
+	struct store		*st;
+
+	if (c->has_unchangedsince && !imap_has(op->s, CAP_MODSEQ)) {
+		iop_bad(op, "UNCHANGEDSINCE is not available here");
+		return;
+	}
+	if ((st = calloc(1, sizeof(*st))) == NULL)
+		fatal(NULL);
+	ibuf_init(&st->flags, 8190);
+	op->data = st;
+	op->cleanup = store_cleanup;
+	if (c->has_unchangedsince)
+		view_condstore(op->s);
+	if (flag_list_text(&c->flags, &st->flags) == -1) {
+		iop_no(op, "LIMIT", "Too many flags");
+		return;
+	}
+	if (view_resolve(op, &c->set, &st->named) == -1)
+		return;
+	if (uidset_copy(&st->left, &st->named) == -1 ||
+	    uidset_intersect(&st->left, &v->m->map.uids) == -1)
+		fatal(NULL);
+	op->expunged = !uidset_equal(&st->left, &st->named);
+	store_next(op);
+}

@@ -1,0 +1,272 @@
+/*
+ * A session's view of its mailbox: the messages it has been told of, in
+ * sequence, and how far it has been told of changes.  Expunges are held
+ * back while sequence numbers are in use (RFC 9051, 7.5.1).
+ */
+#include <sys/types.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imap.h"
+#include "log.h"
+
+struct iview *
+view_open(struct imap *s, struct mirror *m, int read_only)
+{
+	struct iview *v;
+
+	if ((v = calloc(1, sizeof(*v))) == NULL)
+		fatal(NULL);
+	v->s = s;
+	v->read_only = read_only;
+	v->snap = mirror_snap(m);
+	v->serial = m->serial;
+	uidset_init(&v->recent);
+	mirror_attach(m, v);
+	s->view = v;
+	s->state = IMAP_SELECTED;
+	return v;
+}
+
+void
+view_close(struct imap *s)
+{
+	struct iview *v = s->view;
+
+	s->view = NULL;
+	s->state = IMAP_AUTH;
+	snap_unref(v->snap);
+	mirror_detach(v);
+	uidset_fini(&v->recent);
+	free(v);
+}
+
+void
+view_lost(struct imap *s)
+{
+	if (s->ls.flags & LS_ENDING)
+		return;
+	if (!s->midliteral)
+		(void)ibuf_adds(imap_out(s),
+		    "* BYE The selected mailbox was deleted\r\n");
+	lsession_end(&s->ls, "mailbox deleted");
+}
+
+uint32_t
+view_exists(const struct iview *v)
+{
+	return uidset_count(&v->snap->uids);
+}
+
+/* FLAGS and PERMANENTFLAGS, with the keywords known so far. */
+void
+view_put_flags(struct iview *v)
+{
+	struct flags	*f = &v->m->map.flags;
+	struct ibuf	*b = imap_out(v->s);
+	int		 i, pass;
+
+	v->nkeywords = flags_nkeywords(f);
+	for (pass = 0; pass < 2; pass++) {
+		(void)ibuf_adds(b, pass == 0 ? "* FLAGS (" :
+		    "* OK [PERMANENTFLAGS (");
+		if (pass == 1 && v->read_only) {
+			(void)ibuf_adds(b, ")] Read-only\r\n");
+			return;
+		}
+		(void)ibuf_adds(b, "\\Answered \\Flagged \\Deleted \\Seen "
+		    "\\Draft");
+		for (i = 0; i < v->nkeywords; i++)
+			(void)ibuf_addf(b, " %s", flags_keyword_name(f, i));
+		(void)ibuf_adds(b, pass == 0 ? ")\r\n" :
+		    " \\*)] Flags permitted\r\n");
+	}
+}
+
+void
+view_condstore(struct imap *s)
+{
+	if (s->condstore)
+		return;
+	s->condstore = 1;
+	/* RFC 7162, 3.1.2.1: with a mailbox open it learns where it is */
+	if (s->view != NULL && s->view->m->modseq != 0)
+		(void)ibuf_addf(imap_out(s),
+		    "* OK [HIGHESTMODSEQ %llu] CONDSTORE is on\r\n",
+		    (unsigned long long)s->view->m->modseq);
+}
+
+/* What a set of a command names; ends the command if it cannot be. */
+int
+view_resolve(struct iop *op, const struct seqset *set, struct uidset *out)
+{
+	if (seqset_resolve(set, op->cmd.uid ? SEQSET_UID : 0, out,
+	    &op->s->view->snap->uids, NULL) == 0)
+		return 0;
+	if (errno == ERANGE)
+		iop_bad(op, "No such message");
+	else
+		iop_fail(op, ST_INTERNAL, "Out of memory");
+	return -1;
+}
+
+void
+view_flags_of(struct iview *v, struct ibuf *b, uint32_t uid)
+{
+	uint32_t id = flagmap_get(&v->m->map, uid);
+
+	(void)imap_put_flags(b, &v->m->map.flags,
+	    id == FLAGS_ERR ? FLAGS_EMPTY : id,
+	    uidset_contains(&v->recent, uid));
+}
+
+void
+view_put_fetch(struct iview *v, uint32_t seq, uint32_t uid, uint64_t modseq,
+    int with_uid)
+{
+	struct ibuf *b = imap_out(v->s);
+
+	(void)ibuf_adds(b, "* ");
+	(void)ibuf_addu(b, seq);
+	(void)ibuf_adds(b, " FETCH (");
+	if (with_uid) {
+		(void)ibuf_adds(b, "UID ");
+		(void)ibuf_addu(b, uid);
+		(void)ibuf_add_n8(b, ' ');
+	}
+	(void)ibuf_adds(b, "FLAGS ");
+	view_flags_of(v, b, uid);
+	if (modseq != 0 && v->s->condstore)
+		(void)ibuf_addf(b, " MODSEQ (%llu)",
+		    (unsigned long long)modseq);
+	(void)ibuf_adds(b, ")\r\n");
+}
+
+/* telling */
+
+static void
+sync_expunged(struct iview *v, const struct uidset *gone)
+{
+	struct ibuf	*b = imap_out(v->s);
+	uint32_t	 i, uid, seq;
+
+	/* from the end, so that no number changes what comes after it */
+	for (i = gone->n; i-- > 0;)
+		for (uid = gone->r[i].hi; uid >= gone->r[i].lo; uid--) {
+			seq = uidset_rank(&v->snap->uids, uid);
+			(void)ibuf_adds(b, "* ");
+			(void)ibuf_addu(b, seq);
+			(void)ibuf_adds(b, " EXPUNGE\r\n");
+		}
+	(void)uidset_subtract(&v->recent, gone);
+}
+
+static void
+view_set_snap(struct iview *v, struct snap *sn)
+{
+	snap_unref(v->snap);
+	v->snap = sn;
+}
+
+/* Messages that came and went; fresh gets those that came. */
+static void
+sync_uids(struct iview *v, int expunge, struct uidset *fresh)
+{
+	struct mirror	*m = v->m;
+	struct uidset	 gone, all;
+	struct ibuf	*b = imap_out(v->s);
+
+	if (v->snap == m->snap)
+		return;
+	uidset_init(&gone);
+	uidset_init(&all);
+	if (uidset_copy(&gone, &v->snap->uids) == -1 ||
+	    uidset_subtract(&gone, &m->snap->uids) == -1 ||
+	    uidset_copy(fresh, &m->snap->uids) == -1 ||
+	    uidset_subtract(fresh, &v->snap->uids) == -1)
+		fatal(NULL);
+	if (expunge && gone.n > 0)
+		sync_expunged(v, &gone);
+	if (expunge || gone.n == 0)
+		view_set_snap(v, mirror_snap(m));
+	else {
+		if (uidset_copy(&all, &m->snap->uids) == -1 ||
+		    uidset_union(&all, &gone) == -1)
+			fatal(NULL);
+		view_set_snap(v, snap_new(&all));
+	}
+	if (fresh->n > 0)
+		(void)ibuf_addf(b, "* %u EXISTS\r\n* %u RECENT\r\n",
+		    view_exists(v), uidset_count(&v->recent));
+	uidset_fini(&gone);
+	uidset_fini(&all);
+}
+
+/* Flags of one change, in order, but for messages just announced. */
+static void
+sync_change(struct iview *v, const struct mchange *c,
+    const struct uidset *fresh, struct uidset *told)
+{
+	struct uidset		set;
+	struct uidset_iter	it;
+	uint32_t		uid, seq;
+	int			with_uid;
+
+	uidset_init(&set);
+	if (uidset_copy(&set, &c->uids) == -1 ||
+	    uidset_subtract(&set, fresh) == -1 ||
+	    uidset_subtract(&set, told) == -1 ||
+	    uidset_union(told, &set) == -1)
+		fatal(NULL);
+	with_uid = v->s->op != NULL && v->s->op->cmd.uid;
+	for (uid = uidset_first(&it, &set); uid != 0;
+	    uid = uidset_next(&it)) {
+		seq = uidset_rank(&v->snap->uids, uid);
+		if (seq != 0 && uidset_contains(&v->m->map.uids, uid))
+			view_put_fetch(v, seq, uid, c->modseq, with_uid);
+	}
+	uidset_fini(&set);
+}
+
+static void
+sync_flags(struct iview *v, const struct uidset *fresh)
+{
+	struct mchange	*c;
+	struct uidset	 told;
+
+	uidset_init(&told);
+	/* the newest first: each message is told of once */
+	TAILQ_FOREACH_REVERSE(c, &v->m->changes, mchanges, entry) {
+		if (c->serial <= v->serial)
+			break;
+		if (c->origin != v->s->ls.id)
+			sync_change(v, c, fresh, &told);
+	}
+	v->serial = v->m->serial;
+	uidset_fini(&told);
+}
+
+int
+view_behind(const struct iview *v)
+{
+	return v->snap != v->m->snap || v->serial != v->m->serial;
+}
+
+void
+view_sync(struct iview *v, int expunge)
+{
+	struct uidset fresh;
+
+	if (v->m->state != MIRROR_READY)
+		return;
+	if (flags_nkeywords(&v->m->map.flags) != v->nkeywords)
+		view_put_flags(v);
+	if (!view_behind(v))
+		return;
+	uidset_init(&fresh);
+	sync_uids(v, expunge, &fresh);
+	if (v->serial != v->m->serial)
+		sync_flags(v, &fresh);
+	uidset_fini(&fresh);
+}
