@@ -11,7 +11,8 @@
 #include "charset_int.h"
 #include "header_lex.h"
 
-#define OUT_ROOM	4	/* bytes of UTF-8 for one of input */
+#define OUT_ROOM	3	/* bytes of UTF-8 for one of input */
+#define OUT_LEAST	8
 
 /* Each under the names it may have, the larger set first. */
 static const char *const iconv_names[ICONV_COUNT][4] = {
@@ -59,6 +60,15 @@ put_lacking(const uint8_t *p, size_t len, struct ibuf *b)
 	return 0;
 }
 
+/* As much room as it may take, or as there is left. */
+static size_t
+iconv_room(const struct ibuf *b, size_t len)
+{
+	size_t room = len * OUT_ROOM + OUT_LEAST;
+
+	return room < b->max - b->wpos ? room : b->max - b->wpos;
+}
+
 /*
  * One call of iconv; returns the bytes it took, with errno telling why it
  * stopped (0: it took all), or -1 if there is no room.
@@ -70,10 +80,14 @@ iconv_step(iconv_t h, const uint8_t *p, size_t len, struct ibuf *b)
 		const uint8_t	*in;
 		char		*io;
 	} u;
-	size_t	 left = len, room = len * OUT_ROOM + 16, free = room;
+	size_t	 left = len, room = iconv_room(b, len), free = room;
 	char	*out;
 	size_t	 r;
 
+	if (room < OUT_LEAST) {
+		errno = ERANGE;
+		return -1;
+	}
 	if ((out = ibuf_room(b, room)) == NULL)
 		return -1;
 	u.in = p;

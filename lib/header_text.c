@@ -215,6 +215,8 @@ header_decode(struct ibuf *b, const char *p, size_t len)
 	charset_start(&d.raw, charset_find("", 0));
 	if (decode_run(&d, p, p + len) == -1)
 		return -1;
+	if (ibuf_size(b) == start)
+		return 0;
 	o = ibuf_data(b) + start;
 	oend = ibuf_data(b) + ibuf_size(b);
 	for (; o < oend; o++)
@@ -338,6 +340,8 @@ subject_base(struct ibuf *b, char *p, size_t len)
 	struct subject	 s;
 	size_t		 i, o = 0;
 
+	if (len == 0)
+		return 0;
 	for (i = 0; i < len; i++)
 		if (p[i] != ' ' || o == 0 || p[o - 1] != ' ')
 			p[o++] = p[i];

@@ -94,14 +94,16 @@ int
 imapout_string(struct ibuf *b, const char *p, size_t len, int flags)
 {
 	size_t	start = ibuf_size(b);
-	int	class = string_class(p, len), r;
+	int	class, r;
 
+	if (len == 0)
+		return ibuf_add(b, "\"\"", 2);
+	class = string_class(p, len);
 	if (class & CH_LITERAL || (class & CH_8BIT &&
 	    !(flags & IMAPOUT_UTF8 && utf8_valid(p, len))))
 		r = put_literal(b, p, len);
 	else
-		r = len == 0 ? ibuf_add(b, "\"\"", 2) :
-		    put_quoted(b, p, len, class);
+		r = put_quoted(b, p, len, class);
 	if (r == -1)
 		ibuf_truncate(b, start);
 	return r;
@@ -535,11 +537,12 @@ put_envelope_joined(struct out *o, const struct summary *s, struct ibuf *t)
 	memcpy(env, s->env, sizeof(env));
 	for (id = HEADER_TO; id <= HEADER_BCC; id++) {
 		at[id] = ibuf_size(t);
-		if (s->env_more & 1U << id &&
-		    summary_joined(s, (enum header_id)id, t) == -1)
+		if (!(s->env_more & 1U << id))
+			continue;
+		/* at least a comma is written */
+		if (summary_joined(s, (enum header_id)id, t) == -1)
 			return -1;
-		env[id].len = s->env_more & 1U << id ?
-		    ibuf_size(t) - at[id] : env[id].len;
+		env[id].len = ibuf_size(t) - at[id];
 	}
 	for (id = HEADER_TO; id <= HEADER_BCC; id++)
 		if (s->env_more & 1U << id)

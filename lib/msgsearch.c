@@ -380,9 +380,11 @@ static int
 match_text(struct msgsearch *ms, struct cursor *c, const void *text,
     size_t len)
 {
-	const uint8_t *p = text, *end = p + len, *run;
+	const uint8_t *p = text, *end, *run;
 
-	while (p < end && c->active != 0) {
+	if (len == 0)
+		return 0;
+	for (end = p + len; p < end && c->active != 0;) {
 		for (run = p; p < end && *p < 0x80; p++)
 			;
 		if (p > run) {

@@ -91,9 +91,12 @@ decode_one(const uint8_t **p, const uint8_t *end)
 int
 summary_text(struct ibuf *b, const struct hstr *s)
 {
-	const uint8_t	*p = (const uint8_t *)s->p, *end = p + s->len;
+	const uint8_t	*p = (const uint8_t *)s->p, *end;
 	uint8_t		*o, *start;
 
+	if (s->len == 0)
+		return 0;
+	end = p + s->len;
 	if ((start = o = ibuf_room(b, s->len)) == NULL)
 		return -1;
 	while (p < end) {
@@ -559,9 +562,13 @@ summary_part_next(struct summary_parts *it, struct summary_part *part)
 int
 summary_list_next(struct hstr *list, struct hstr *s)
 {
-	struct rest r = { list->p, list->p + list->len };
+	struct rest r;
 
-	if (list->len == 0 || !take_string(&r, s))
+	if (list->len == 0)
+		return 0;
+	r.p = list->p;
+	r.end = list->p + list->len;
+	if (!take_string(&r, s))
 		return 0;
 	list->len -= (size_t)(r.p - list->p);
 	list->p = r.p;

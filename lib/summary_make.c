@@ -186,7 +186,9 @@ put_names(struct ibuf *b, const struct mime *m, unsigned *lacks)
 		*lacks |= SUMMARY_NO_NAMES;
 		return 0;
 	}
-	if ((o = ibuf_reserve(b, (size_t)n * 4)) == NULL && n > 0)
+	if (n == 0)
+		return 0;
+	if ((o = ibuf_reserve(b, (size_t)n * 4)) == NULL)
 		return -1;
 	for (i = 0; i < n; i++, o += 4)
 		summary_name_code((char *)o, h[i]);

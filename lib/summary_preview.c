@@ -361,11 +361,14 @@ preview_part(struct preview *pv, const struct mime_part *part)
 static void
 preview_text(struct preview *pv)
 {
-	const char	*p = (char *)ibuf_data(&pv->utf8);
-	const char	*end = p + ibuf_size(&pv->utf8);
+	const char	*p, *end;
 	uint32_t	 cp;
 	size_t		 n;
 
+	if (ibuf_size(&pv->utf8) == 0)
+		return;
+	p = (char *)ibuf_data(&pv->utf8);
+	end = p + ibuf_size(&pv->utf8);
 	for (; p < end && !pv->done; p += n) {
 		if ((n = utf8_decode(p, (size_t)(end - p), &cp)) == 0) {
 			n = 1;

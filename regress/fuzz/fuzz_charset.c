@@ -71,6 +71,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const char	*name;
 	static int	 init;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	if (!init)
 		charset_init();
 	init = 1;

@@ -69,6 +69,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct ibuf	a, b, c;
 	int		not, flags;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	for (not = 0; not < 2; not++) {
 		filter(&a, data, len, len + 1, not);
 		filter(&b, data, len, 1 + len % 5, not);

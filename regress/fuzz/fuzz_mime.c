@@ -144,6 +144,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct summary	 s;
 	static int	 init;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	if (!init)
 		charset_init();
 	init = 1;

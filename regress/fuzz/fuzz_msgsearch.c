@@ -60,6 +60,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static int		 init;
 	size_t			 i, n;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	if (!init)
 		charset_init();
 	init = 1;

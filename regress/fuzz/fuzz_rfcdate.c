@@ -52,6 +52,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int32_t		 day, again;
 	int		 i;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	for (i = 0; i < 3; i++)
 		if (forms[i].parse(&d, p, len) == 0)
 			roundtrip(&d);

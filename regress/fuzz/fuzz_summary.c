@@ -81,6 +81,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct summary	s;
 	int		flags;
 
+	if (len == 0)
+		data = (const uint8_t *)"";
 	if (summary_parse(&s, (const char *)data, len) != 1)
 		return 0;
 	for (flags = 0; flags < 4; flags++) {
