@@ -101,6 +101,17 @@ report_text(struct ibuf *b)
 	return conf_strdup((const char *)ibuf_data(b));
 }
 
+void
+conf_log(const char *text)
+{
+	size_t n;
+
+	for (; text != NULL && *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		log_warnx("%.*s", (int)n, text);
+	}
+}
+
 /* memory */
 
 char *

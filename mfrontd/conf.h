@@ -176,6 +176,8 @@ struct conf {
  */
 struct conf	*conf_load(const char *, const char *const *, char **);
 void		 conf_free(struct conf *);
+/* Errors or warnings (or NULL) into the log, line by line. */
+void		 conf_log(const char *);
 /* A new configuration with every default, to be filled in. */
 struct conf	*conf_new(void);
 

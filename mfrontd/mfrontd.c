@@ -234,6 +234,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s", err != NULL ? err : "no memory\n");
 		exit(1);
 	}
+	conf_log(parent.conf->warnings);
 	log_setverbose(verbose || parent.conf->verbose);
 	start(noaction, pidfile, argv[0]);
 	return 1;

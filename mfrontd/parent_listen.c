@@ -147,6 +147,35 @@ nonblocking(int fd)
 }
 
 /*
+ * Of the two addresses that "localhost" or "*" stands for one may be of a
+ * family that this machine lacks.
+ */
+static int
+other_is_open(const struct conf *c, const struct conf_listen *l)
+{
+	const struct conf_listen *o;
+
+	TAILQ_FOREACH(o, &c->listens, entry)
+		if (o != l && o->optional && o->fd != -1 &&
+		    strcmp(o->where, l->where) == 0)
+			return 1;
+	return 0;
+}
+
+static int
+may_be_missing(const struct conf *c, const struct conf_listen *l, int error)
+{
+	const struct conf_listen *next = TAILQ_NEXT(l, entry);
+
+	if (!l->optional ||
+	    (error != EAFNOSUPPORT && error != EADDRNOTAVAIL))
+		return 0;
+	/* the first of a pair waits for what becomes of the second */
+	return (next != NULL && next->optional &&
+	    strcmp(next->where, l->where) == 0) || other_is_open(c, l);
+}
+
+/*
  * Opens what the new configuration has and the old has not; the others
  * share the old one's socket.  On failure everything opened is closed.
  */
@@ -163,6 +192,11 @@ listen_open(struct conf *c, const struct conf *old, char **err)
 		l->fd = l->path != NULL ?
 		    listen_unix(l->path, l->uid, l->gid, l->mode) :
 		    listen_inet(l);
+		if (l->fd == -1 && may_be_missing(c, l, errno)) {
+			log_info("not listening on %s: %s", l->name,
+			    strerror(errno));
+			continue;
+		}
 		if (l->fd == -1 || nonblocking(l->fd) == -1) {
 			if (asprintf(err, "listen on %s: %s", l->name,
 			    strerror(errno)) == -1)

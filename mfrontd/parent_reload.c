@@ -34,12 +34,18 @@ reload_answer(int ok, const char *text)
 	char			buf[4096];
 
 	strlcpy(buf, text, sizeof(buf));
+	memset(&m, 0, sizeof(m));
 	m.ok = (uint8_t)ok;
 	m.text = buf;
 	if (reload.ctlgen != 0)
 		proc_send(proc_find_gen(ROLE_CONTROL, reload.ctlgen),
 		    M_ctl_end, 0, reload.req, -1, &m);
-	log_info("reload %s: %s", ok ? "done" : "refused", buf);
+	if (ok)
+		log_info("reload done: %s", buf);
+	else {
+		log_warnx("reload refused");
+		conf_log(text);
+	}
 }
 
 static void
@@ -369,6 +375,7 @@ reload_begin(struct proc_peer *p, uint32_t req)
 		free(err);
 		return;
 	}
+	conf_log(reload.conf->warnings);
 	if (reload_prepare() == -1)
 		return;
 	diff_listens(parent.conf, reload.conf);
