@@ -226,7 +226,8 @@ io_send(struct io *io, const void *p, size_t len)
 	ssize_t n;
 
 	io->flags &= ~(unsigned int)IO_WR_WANTS_IN;
-	if (io->tls == NULL) {
+	/* what was queued before STARTTLS is not TLS's yet */
+	if (io->tls == NULL || (io->flags & IO_TLS_WAIT)) {
 		n = send(io->fd, p, len, MSG_NOSIGNAL);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return 0;
