@@ -39,6 +39,11 @@ def program(name='mfrontd'):
     return os.environ.get(name.upper(), os.path.join(TOP, name, name))
 
 
+def sanitized():
+    with open(program(), 'rb') as f:
+        return b'__asan_init' in f.read()
+
+
 class Child:
     def __init__(self, role, slot=0, gen=None, mode=0, **hello):
         self.role, self.slot = role, slot
@@ -134,6 +139,8 @@ class Child:
 
     def memory(self):
         """private dirty memory in KiB"""
+        if sanitized():
+            raise unittest.SkipTest('memory is the sanitizer\'s')
         with open('/proc/%d/smaps_rollup' % self.proc.pid) as f:
             return int(re.search(r'Private_Dirty: +(\d+)', f.read()).group(1))
 
@@ -195,3 +202,134 @@ LIMITS = dict(conn_total=1000, conn_address=100, conn_account=50,
 
 def limits(**over):
     return ('conf_limits', dict(LIMITS, **over))
+
+
+class Listener(House):
+    """A listener with a test as its clients, auth and engine"""
+
+    role = None
+    tls = 0                             # 0 plain, 1 starttls, 2 tls
+
+    def begin(self, engines=1, auth=True, allow=None, unix=False, **lim):
+        self.child = self.start(self.role)
+        if unix:
+            self.dir = tempfile.TemporaryDirectory()
+            self.address = os.path.join(self.dir.name, 'sock')
+            self.lsock = socket.socket(socket.AF_UNIX)
+            self.lsock.bind(self.address)
+        else:
+            self.lsock = socket.socket()
+            self.lsock.bind(('127.0.0.1', 0))
+            self.address = self.lsock.getsockname()
+        self.lsock.listen(128)
+        self.lsock.setblocking(False)
+        self.fds.append(self.lsock)
+        self.unix, self.allow = unix, allow
+        self.auth = self.child.peer('auth') if auth else None
+        self.engines = [self.child.peer('engine', slot=i)
+                        for i in range(engines)]
+        self.reconfigure(first=1, **lim)
+
+    def reconfigure(self, first=0, **lim):
+        parts = [limits(**lim), ('conf_storage', dict(id=0, name='main'))]
+        if self.tls:
+            import tls
+            cert, key = tls.pems()
+            parts.append(('conf_cert', dict(id=1, name='c', cert=cert,
+                                            key=key)))
+        parts.append(('conf_listen', dict(
+            fd=self.lsock.fileno(), id=1, tls=self.tls, local=self.unix,
+            allow=self.allow is not None, cert=1 if self.tls else 0,
+            name='test')))
+        for addr, bits in self.allow or []:
+            parts.append(('conf_allow', dict(listen=1, addr=addr,
+                                             prefixlen=bits)))
+        self.child.configure(parts, first=first)
+
+    def connect(self, greet=True):
+        c = Client(self.address)
+        self.fds.append(c)
+        if greet:
+            c.greeting = c.line()
+        return c
+
+
+class Client:
+    """A line protocol's client, without any sense of its own"""
+
+    def __init__(self, address):
+        family = (socket.AF_UNIX if isinstance(address, str)
+                  else socket.AF_INET)
+        self.sock = socket.socket(family)
+        self.sock.settimeout(10)
+        self.sock.connect(address)
+        self.buf = b''
+
+    def close(self):
+        self.sock.close()
+
+    def send(self, *lines):
+        for l in lines:
+            l = l if isinstance(l, bytes) else l.encode()
+            self.sock.sendall(l + b'\r\n')
+
+    def raw(self, data):
+        self.sock.sendall(data)
+
+    def more(self, timeout=10):
+        self.sock.settimeout(timeout)
+        data = self.sock.recv(65536)
+        self.buf += data
+        return data
+
+    def line(self, timeout=10):
+        while b'\r\n' not in self.buf:
+            if not self.more(timeout):
+                raise EOFError(repr(self.buf))
+        l, _, self.buf = self.buf.partition(b'\r\n')
+        return l.decode('utf-8', 'surrogateescape')
+
+    def cmd(self, *lines):
+        self.send(*lines)
+        return self.line()
+
+    def bytes(self, n):
+        while len(self.buf) < n:
+            if not self.more():
+                raise EOFError(repr(self.buf[-200:]))
+        data, self.buf = self.buf[:n], self.buf[n:]
+        return data
+
+    def block(self):
+        """To a line with a dot alone, undotted"""
+        lines = []
+        while True:
+            l = self.line()
+            if l == '.':
+                return lines
+            lines.append(l[1:] if l.startswith('.') else l)
+
+    def rest(self, timeout=10):
+        """All until the other side closes"""
+        try:
+            while self.more(timeout):
+                pass
+        except ConnectionResetError:
+            pass
+        data, self.buf = self.buf, b''
+        return data
+
+    def silent(self, seconds=0.3):
+        try:
+            data = self.more(seconds)
+        except (TimeoutError, socket.timeout):
+            data = b'' if not self.buf else self.buf
+            assert not data, data
+            return
+        raise AssertionError('unexpected %r' % data)
+
+    def starttls(self):
+        import tls
+        assert not self.buf, self.buf
+        self.sock = tls.context().wrap_socket(self.sock,
+                                              server_hostname='localhost')
