@@ -213,7 +213,16 @@ list_row(void *arg, const struct store_msg *m)
 static void
 list_solid(struct list *l)
 {
-	if (answer_sets(l->out, "uids", &l->want) == -1)
+	struct ibuf	*b = l->out;
+	int		 r;
+
+	if (uidset_count(&l->want) != 1)
+		r = answer_sets(b, "uids", &l->want);
+	else
+		r = ibuf_add_n8(b, '{') == -1 ||
+		    answer_uids(b, &l->want) == -1 ||
+		    ibuf_add(b, "}\n", 2) == -1 ? -1 : 0;
+	if (r == -1)
 		l->failed = ST_TRY_LATER;
 	l->range = l->want.n;
 }

@@ -263,10 +263,13 @@ create_roles(struct create *c, struct args *a, int i)
 	size_t		 len;
 	int		 n = 0;
 
-	if (i == -1 || json_is_null(&a->j, i) || json_count(&a->j, i) == 0)
-		return i == -1 || json_type(&a->j, i) != JSMN_OBJECT ? 0 : -1;
-	if (json_type(&a->j, i) != JSMN_ARRAY ||
-	    json_open(&c->roles, '[') == -1)
+	if (i == -1 || json_is_null(&a->j, i))
+		return 0;
+	if (json_type(&a->j, i) != JSMN_ARRAY)
+		return -1;
+	if (json_count(&a->j, i) == 0)
+		return 0;
+	if (json_open(&c->roles, '[') == -1)
 		return -1;
 	for (i = args_first(a, i); i != -1; i = args_next(a, i))
 		if (++n > ROLES_MAX || args_text(a, i, &s, &len) != 1 ||

@@ -382,6 +382,11 @@ conn_data(struct io *io, const uint8_t *p, size_t len)
 	while (used < len) {
 		switch (c->state) {
 		case CONN_HEAD:
+			/* first the answers that are waiting */
+			if (io_full(io)) {
+				io_pause(io);
+				return used;
+			}
 			if ((n = conn_head(c, p + used, len - used)) == 0)
 				return used;
 			used += n;
@@ -410,6 +415,8 @@ conn_drained(struct io *io)
 
 	if (c->req != NULL && c->req->fill != NULL)
 		resp_more(c->req);
+	else if (c->state == CONN_HEAD)
+		io_resume(io);
 }
 
 static void	listener_set(int);

@@ -396,6 +396,11 @@ main(int argc, char **argv)
 	size_t	i;
 	int	r;
 
+#ifdef LIBBSD_OVERLAY
+	setproctitle_init(argc, argv, environ);
+#endif
+	if (argc == 3 && strcmp(argv[1], "-x") == 0)
+		embedded_main();
 	log_init(LOG_TO_STDERR, 0, "mstored");
 	if (argc < 2)
 		usage();

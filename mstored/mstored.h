@@ -67,6 +67,9 @@ int	 mstored_stopped(void);
 /* All of it, with SIGTERM and SIGINT as its end; the exit status. */
 int	 mstored_run(struct mstored_conf *);
 
+/* As a child of mfrontd (embedded.c): "mstored -x store". */
+void	 embedded_main(void) __attribute__((__noreturn__));
+
 /* Subcommands (admin.c, backup.c): the exit status. */
 int	 admin_user(int, char **);
 int	 admin_alias(int, char **);
