@@ -159,6 +159,9 @@ MSG(conf_control, R_PARENT, R_CONTROL, FD, 0)
 END(conf_control)
 MSG(conf_store, R_PARENT, R_STORE, FD, 0)
 	U32(conf_store, uid)		/* whom it answers: the connector */
+	U8(conf_store, open)		/* accounts come with their use */
+	U64(conf_store, message)	/* bytes */
+	U32(conf_store, connections)
 END(conf_store)
 MSG(conf_end, R_PARENT, R_CHILD, NOFD, 0)
 	U32(conf_end, serial)

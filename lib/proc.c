@@ -15,6 +15,8 @@
 #include "sandbox.h"
 #include "tmo.h"
 
+#define TURN_ROUNDS	8
+
 struct proc_self proc_self = {
 	.peers = TAILQ_HEAD_INITIALIZER(proc_self.peers)
 };
@@ -269,13 +271,17 @@ proc_event(int fd, short ev, void *arg)
 
 /* the loop */
 
-void
+int
 proc_turn(void)
 {
-	struct proc_peer *p, *next;
+	struct proc_peer	*p, *next;
+	int			 more, again, round = 0;
 
-	if (ops->turn != NULL)
-		ops->turn();
+	/* each may leave work for the other */
+	do {
+		again = ops->turn != NULL && ops->turn();
+		more = io_turn() | again;
+	} while (again && ++round < TURN_ROUNDS);
 	while (turn_work) {
 		turn_work = 0;
 		TAILQ_FOREACH_SAFE(p, &proc_self.peers, entry, next) {
@@ -286,6 +292,8 @@ proc_turn(void)
 			TAILQ_REMOVE(&proc_self.peers, p, entry);
 			if (ops->peer_down != NULL)
 				ops->peer_down(p);
+			/* it may have had something to say to clients */
+			more = 1;
 			proc_peer_abandon(p);
 		}
 	}
@@ -294,6 +302,7 @@ proc_turn(void)
 		proc_write(p);
 	if (p != NULL && p->dead)
 		proc_exit(0);
+	return more;
 }
 
 void
@@ -303,9 +312,8 @@ proc_loop(void)
 
 	for (;;) {
 		tmo_turn();
-		event_loop(more ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
-		more = io_turn();
-		proc_turn();
+		event_loop(EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+		more = proc_turn();
 	}
 }
 
@@ -525,6 +533,6 @@ proc_main(const struct proc_ops *o)
 		fatalx("more than a hello from parent");
 	if (o->start != NULL)
 		o->start();
-	proc_turn();
+	(void)proc_turn();
 	proc_loop();
 }

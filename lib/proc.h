@@ -65,8 +65,8 @@ struct proc_ops {
 	void		 (*conf_abort)(void);
 	/* end what runs within so many seconds, then proc_exit() */
 	void		 (*stop)(uint32_t);
-	/* the end of each turn, before anything is sent */
-	void		 (*turn)(void);
+	/* the end of each turn, before anything is sent; 1: once more */
+	int		 (*turn)(void);
 };
 
 struct proc_self {
@@ -120,6 +120,6 @@ struct proc_peer *proc_peer_new(int, enum role, uint16_t, uint32_t);
 void	 proc_peer_abandon(struct proc_peer *);
 void	 proc_dispatch_ops(const struct proc_ops *);
 void	 proc_loop(void) __attribute__((__noreturn__));
-void	 proc_turn(void);
+int	 proc_turn(void);
 
 #endif /* PROC_H */

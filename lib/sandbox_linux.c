@@ -230,9 +230,13 @@ sc_refuse(scmp_filter_ctx ctx, const struct sandbox *sb)
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl),
 	    0);
 #ifdef __SANITIZE_ADDRESS__
-	if (sb->role != ROLE_STORE)
+	/* a report wants to read its own program and maps */
+	if (sb->role != ROLE_STORE) {
+		r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES),
+		    SCMP_SYS(open), 0);
 		r |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES),
 		    SCMP_SYS(openat), 0);
+	}
 #endif
 	return r == 0 ? 0 : -1;
 }

@@ -831,7 +831,7 @@ control_peer_down(struct proc_peer *p)
 	}
 }
 
-static void
+static int
 control_turn(void)
 {
 	struct client *c, *next;
@@ -841,6 +841,7 @@ control_turn(void)
 	listen_events();
 	if (proc_self.stopping && nclients == 0)
 		proc_exit(0);
+	return 0;
 }
 
 static void

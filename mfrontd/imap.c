@@ -98,13 +98,15 @@ imap_at_turn(struct imap *s)
  * Commands that wait for what else this turn brings: a change that another
  * session was told is done must be in the answer to a NOOP that follows.
  */
-static void
+static int
 imap_turn(void)
 {
 	struct imap	*s;
 	struct iop	*op;
+	int		 did = 0;
 
 	while ((s = TAILQ_FIRST(&turn_list)) != NULL) {
+		did = 1;
 		TAILQ_REMOVE(&turn_list, s, turn);
 		s->listed = 0;
 		op = s->op;
@@ -115,6 +117,7 @@ imap_turn(void)
 		    !io_full(&s->ls.io))
 			view_sync(s->view, 1);
 	}
+	return did;
 }
 
 /* the end of a command */

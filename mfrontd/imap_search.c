@@ -154,12 +154,12 @@ mirror_set(struct iop *op, const struct imap_key *k, struct uidset *out)
 			fatal(NULL);
 		return 1;
 	case KEY_SEQ:
-		(void)seqset_resolve(&k->set, SEQSET_LENIENT, out,
-		    &v->snap->uids, NULL);
+		(void)seqset_resolve(&k->set, SEQSET_LENIENT,
+		    &v->snap->uids, NULL, out);
 		return 1;
 	case KEY_UID:
-		(void)seqset_resolve(&k->set, SEQSET_UID, out,
-		    &v->snap->uids, NULL);
+		(void)seqset_resolve(&k->set, SEQSET_UID,
+		    &v->snap->uids, NULL, out);
 		return 1;
 	case KEY_FLAG:
 	case KEY_KEYWORD:
@@ -622,7 +622,7 @@ search_tell(struct iop *op)
 	(void)ibuf_adds(b, "* SEARCH");
 	if (op->cmd.uid)
 		(void)imap_put_numbers(b, &s->match);
-	else if (seqset_numbers(&seqs, &s->match, &v->snap->uids) == 0)
+	else if (seqset_numbers(&v->snap->uids, &s->match, &seqs) == 0)
 		(void)imap_put_numbers(b, &seqs);
 	if (op->cmd.search.modseq && s->match.n > 0)
 		(void)ibuf_addf(b, " (MODSEQ %llu)", (unsigned long long)

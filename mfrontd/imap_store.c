@@ -68,8 +68,8 @@ store_end(struct iop *op)
 	if (op->cmd.uid)
 		(void)uidset_put(&st->modified, &b);
 	else {
-		(void)seqset_numbers(&seqs, &st->modified,
-		    &op->s->view->snap->uids);
+		(void)seqset_numbers(&op->s->view->snap->uids,
+		    &st->modified, &seqs);
 		(void)uidset_put(&seqs, &b);
 	}
 	(void)ibuf_add_n8(&b, '\0');

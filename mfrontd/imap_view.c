@@ -101,8 +101,8 @@ view_condstore(struct imap *s)
 int
 view_resolve(struct iop *op, const struct seqset *set, struct uidset *out)
 {
-	if (seqset_resolve(set, op->cmd.uid ? SEQSET_UID : 0, out,
-	    &op->s->view->snap->uids, NULL) == 0)
+	if (seqset_resolve(set, op->cmd.uid ? SEQSET_UID : 0,
+	    &op->s->view->snap->uids, NULL, out) == 0)
 		return 0;
 	if (errno == ERANGE)
 		iop_bad(op, "No such message");

@@ -70,7 +70,8 @@ struct lproto {
 	void		 (*stats)(struct proc_peer *, uint32_t);
 	/* Stop: end at once what waits for nothing; see lsession_busy. */
 	int		 (*busy)(struct lsession *);
-	void		 (*turn)(void);
+	/* the end of a turn; 1: something was done */
+	int		 (*turn)(void);
 	int		 (*init)(void);
 };
 

@@ -202,7 +202,7 @@ wire(struct child *a, struct child *b)
 	m.gen = a->gen;
 	proc_send(b->peer, M_peer, 0, 0, sv[1], &m);
 	/* descriptors in flight are few: send them now */
-	proc_turn();
+	(void)proc_turn();
 }
 
 static int
@@ -267,8 +267,9 @@ all_up(void)
 			return;
 	parent.up = 1;
 	TAILQ_FOREACH(l, &parent.conf->listens, entry)
-		log_info("%s on %s%s", role_names[l->role], l->name,
-		    tls[l->tls]);
+		if (l->fd != -1)
+			log_info("%s on %s%s", role_names[l->role], l->name,
+			    tls[l->tls]);
 	log_info("ready");
 	if (parent.upfd != -1) {
 		(void)!write(parent.upfd, "", 1);
@@ -678,6 +679,6 @@ parent_main(void)
 	parent_children();
 	TAILQ_FOREACH(c, &parent.children, entry)
 		parent_child_start(c);
-	proc_turn();
+	(void)proc_turn();
 	proc_loop();
 }

@@ -71,7 +71,7 @@ send_listens(struct child *c, const struct conf *conf)
 	int				 fd;
 
 	TAILQ_FOREACH(l, &conf->listens, entry) {
-		if (l->role != c->role)
+		if (l->role != c->role || l->fd == -1)
 			continue;
 		memset(&m, 0, sizeof(m));
 		m.id = l->id;
@@ -85,7 +85,7 @@ send_listens(struct child *c, const struct conf *conf)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 		proc_send(c->peer, M_conf_listen, 0, 0, fd, &m);
 		send_allow(c, l);
-		proc_turn();
+		(void)proc_turn();
 	}
 }
 
@@ -121,7 +121,7 @@ send_sockdir(struct child *c, uint16_t storage, uint16_t id, const char *sock)
 		proc_send(c->peer, M_conf_sockdir, 0, 0, fd, &m);
 	free(copy);
 	/* few descriptors wait in a channel */
-	proc_turn();
+	(void)proc_turn();
 }
 
 static void
@@ -260,6 +260,11 @@ send_store(struct child *c, const struct conf *conf)
 			fatalx("no user %s", conf->users[ROLE_CONNECTOR]);
 		m.uid = pw->pw_uid;
 	}
+	m.open = conf->auth == AUTH_FILE;
+	/* more than the frontend takes, so that it says so itself */
+	m.message = conf->limits.message + 65536;
+	m.connections = (conf->limits.pool + 4) *
+	    (uint32_t)conf->prefork[ROLE_ENGINE] + 16;
 	if ((fd = dup(c->fd)) == -1)
 		fatal("dup");
 	proc_send(c->peer, M_conf_store, 0, 0, fd, &m);
