@@ -1,0 +1,17 @@
+#!/bin/sh
+# make lint: manuals through mandoc, sources through cppcheck and, where it
+# is installed, clang-tidy.
+
+set -u
+cd "$(dirname "$0")/.."
+bad=0
+for page in */*.[578]; do
+	mandoc -Tlint -W warning "$page" || bad=1
+done
+cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+    --enable=warning,portability,performance \
+    --suppress=missingIncludeSystem --suppress=missingInclude \
+    --suppress=varFuncNullUB --suppress=syntaxError:*/parse.c \
+    -DLIBBSD_OVERLAY -D__linux__ -Ilib -Ilib/compat \
+    lib mfrontd mfrontctl mstored || bad=1
+exit $bad
