@@ -15,7 +15,7 @@
 struct output {
 	struct ibuf	*b;
 	int		 json;
-	enum msg_type	 type;		/* of the rows, M_none: there are none */
+	enum msg_type	 type;		/* of the rows; M_none: no rows */
 	unsigned int	 rows;
 	char		 group[32];	/* stats: the process whose rows come */
 };

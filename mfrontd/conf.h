@@ -68,7 +68,7 @@ struct conf_cert {
 struct conf_listen {
 	uint32_t		 id;
 	enum role		 role;		/* imap, pop3 or lmtp */
-	char			*name;		/* "127.0.0.1:1143", a path */
+	char			*name;		/* "127.0.0.1:143", a path */
 	char			*where;		/* "file:line", for messages */
 	int			 optional;
 	struct sockaddr_storage	 ss;
@@ -81,7 +81,7 @@ struct conf_listen {
 	uint32_t		 cert;		/* id, 0: none */
 	/* lmtp over TCP: who may deliver, never empty (default: loopback) */
 	TAILQ_HEAD(, conf_allow) allow;
-	int			 fd;		/* the parent's, -1: not bound */
+	int			 fd;		/* the parent's; -1: none */
 	TAILQ_ENTRY(conf_listen) entry;
 };
 
@@ -102,7 +102,7 @@ struct conf_storage {
 	char			*dir;		/* embedded, else NULL */
 	TAILQ_HEAD(, conf_url)	 urls;		/* embedded: filled in later */
 	struct conf_data	 token;
-	struct conf_data	 ca;		/* https: the system's if not set */
+	struct conf_data	 ca;		/* https: or the system's */
 	struct conf_data	 cert;		/* client certificate */
 	struct conf_data	 key;
 	TAILQ_ENTRY(conf_storage) entry;
@@ -122,7 +122,7 @@ struct conf_limits {
 	uint32_t	 conn_total;		/* connections of a process */
 	uint32_t	 conn_address;		/* of one remote address */
 	uint32_t	 conn_account;		/* logged in, of one account */
-	uint32_t	 conn_login;		/* not logged in, of a process */
+	uint32_t	 conn_login;		/* not logged in, so far */
 	uint64_t	 message;		/* bytes */
 	uint32_t	 line;
 	uint32_t	 literal;
@@ -143,7 +143,7 @@ struct conf_limits {
 
 struct conf {
 	char			*file;
-	char			*warnings;	/* lines as of errors, or NULL */
+	char			*warnings;	/* lines, like errors; or NULL */
 	struct conf_limits	 limits;
 	int			 prefork[ROLE_MAX];	/* 1 where not said */
 	int			 sandbox;		/* enum sandbox_mode */

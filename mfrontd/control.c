@@ -33,7 +33,7 @@
 #define CLIENTS_MAX	16
 #define TARGETS_MAX	256		/* processes asked for one answer */
 #define PAGE		200		/* sessions asked for at once */
-#define QUEUE_LOW	(32 * 1024)	/* ask on when no more than this waits */
+#define QUEUE_LOW	(32 * 1024)	/* ask on when no more waits */
 #define CLIENT_SECS	15		/* to say or read something */
 #define PROCESS_SECS	10		/* to answer */
 #define PARENT_SECS	120		/* a reload waits for every process */
@@ -56,7 +56,7 @@ struct question {
 	enum msg_type	 type;
 	uint32_t	 roles;
 	enum msg_type	 rowtype;
-	const char	*name;		/* for the log, if it changes something */
+	const char	*name;		/* for the log: it changes something */
 	/* picks the targets; a text is why it cannot be answered */
 	const char	*(*begin)(struct client *, const void *);
 	void		 (*ask)(struct client *, struct proc_peer *);

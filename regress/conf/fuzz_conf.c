@@ -25,7 +25,8 @@ const struct fuzz_seed fuzz_seeds[] = {
 	    "prefork { imap 2, engine 3 }\ncontrol socket '/x' mode 0660\n"),
 	FUZZ_SEED("m = $n\nn = \"\\$n\"\n$n $m \"$n\" ${ } = \\\n\"x\n"
 	    "listen lmtp on socket \"/run/x\" owner 0 group 0 mode 600\n"),
-	FUZZ_SEED("plaintext login on loopback\nsandbox required\nchroot \"/\"\n"
+	FUZZ_SEED("plaintext login on loopback\nsandbox required\n"
+	    "chroot \"/\"\n"
 	    "storage embedded\nauth storage\nlisten pop3 on 127.0.0.1\n"),
 };
 const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
