@@ -123,9 +123,13 @@ flagset_get_one(struct flagset *f, const char *p, size_t len)
 	if (len < 3 || p[0] != '"' ||
 	    (q = memchr(p + 1, '"', len - 1)) == NULL)
 		return 0;
-	if (p[1] == '\\')
-		skip = 2;
 	n = (size_t)(q - p);
+	/* a name's one backslash is two in JSON */
+	if (p[1] == '\\') {
+		if (p[2] != '\\')
+			return 0;
+		skip = 2;
+	}
 	if (n <= skip || flagset_add(f, p + skip, n - skip) == -1)
 		return 0;
 	return n + 1;

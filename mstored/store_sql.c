@@ -139,8 +139,10 @@ static const char *const s_sql[Q_MAX] = {
 	    "RETURNING rnd, data IS NULL",
 	[Q_CONTENT_FILES] = "SELECT rnd, size FROM content "
 	    "WHERE data IS NULL",
+	/* or one that is about to be removed */
 	[Q_CONTENT_RND] = "SELECT 1 FROM content "
-	    "WHERE data IS NULL AND rnd = ?",
+	    "WHERE data IS NULL AND rnd = ?1 "
+	    "UNION ALL SELECT 1 FROM trash WHERE rnd = ?1",
 
 	[Q_HOLD] = "INSERT INTO holding (content, account, refs) "
 	    "VALUES (?, ?, 1) ON CONFLICT (content, account) DO UPDATE "
