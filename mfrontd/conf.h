@@ -122,7 +122,7 @@ struct conf_limits {
 	uint32_t	 conn_total;		/* connections of a process */
 	uint32_t	 conn_address;		/* of one remote address */
 	uint32_t	 conn_account;		/* logged in, of one account */
-	uint32_t	 conn_login;		/* not logged in, so far */
+	uint32_t	 conn_login;		/* of those, before login */
 	uint64_t	 message;		/* bytes */
 	uint32_t	 line;
 	uint32_t	 literal;
@@ -143,7 +143,7 @@ struct conf_limits {
 
 struct conf {
 	char			*file;
-	char			*warnings;	/* lines, like errors; or NULL */
+	char			*warnings;	/* as errors are, or NULL */
 	struct conf_limits	 limits;
 	int			 prefork[ROLE_MAX];	/* 1 where not said */
 	int			 sandbox;		/* enum sandbox_mode */
