@@ -25,23 +25,22 @@ struct out {
 
 enum { CH_PLAIN, CH_ESCAPE = 1, CH_LITERAL = 2, CH_8BIT = 4, CH_NUL = 8 };
 
+static const uint8_t string_classes[256] = {
+	['"'] = CH_ESCAPE, ['\\'] = CH_ESCAPE,
+	['\r'] = CH_LITERAL, ['\n'] = CH_LITERAL,
+	['\0'] = CH_NUL,
+	[0x80 ... 0xff] = CH_8BIT
+};
+
 /* What a string's characters ask for, together. */
 static int
 string_class(const char *p, size_t len)
 {
-	const char	*end = p + len;
+	const uint8_t	*s = (const uint8_t *)p, *end = s + len;
 	int		 c = CH_PLAIN;
 
-	for (; p < end; p++) {
-		if (*p == '"' || *p == '\\')
-			c |= CH_ESCAPE;
-		else if (*p == '\r' || *p == '\n')
-			c |= CH_LITERAL;
-		else if ((unsigned char)*p >= 0x80)
-			c |= CH_8BIT;
-		else if (*p == '\0')
-			c |= CH_NUL;
-	}
+	for (; s < end; s++)
+		c |= string_classes[*s];
 	return c;
 }
 

@@ -182,10 +182,21 @@ qp_plain(uint8_t c)
 	return c > ' ' && c != '=';
 }
 
+/* Behind plain characters, and the single spaces between them. */
+static const uint8_t *
+qp_run(const uint8_t *p, const uint8_t *end)
+{
+	for (; p < end; p++)
+		if (!qp_plain(*p) && (*p != ' ' || end - p < 2 ||
+		    !qp_plain(p[1])))
+			break;
+	return p;
+}
+
 static size_t
 qp_decode(struct mime_decoder *d, const uint8_t *p, size_t len, char *out)
 {
-	const uint8_t	*end = p + len;
+	const uint8_t	*end = p + len, *run;
 	char		*o = out;
 
 	while (p < end) {
@@ -194,9 +205,12 @@ qp_decode(struct mime_decoder *d, const uint8_t *p, size_t len, char *out)
 			continue;
 		}
 		o = qp_text(d, (char)*p++, o);
-		if (d->nhold == 0 && d->state == QP_TEXT)
-			while (p < end && qp_plain(*p))
-				*o++ = (char)*p++;
+		if (d->nhold > 0 || d->state != QP_TEXT)
+			continue;
+		run = p;
+		p = qp_run(p, end);
+		memcpy(o, run, (size_t)(p - run));
+		o += p - run;
 	}
 	return (size_t)(o - out);
 }

@@ -375,6 +375,22 @@ match_flush(struct msgsearch *ms, struct cursor *c)
 	return 0;
 }
 
+/* Behind the ASCII at p. */
+static const uint8_t *
+ascii_end(const uint8_t *p, const uint8_t *end)
+{
+	uint64_t w;
+
+	for (; end - p >= 8; p += 8) {
+		memcpy(&w, p, 8);
+		if ((w & 0x8080808080808080ULL) != 0)
+			break;
+	}
+	while (p < end && *p < 0x80)
+		p++;
+	return p;
+}
+
 /* UTF-8, whole characters. */
 static int
 match_text(struct msgsearch *ms, struct cursor *c, const void *text,
@@ -385,8 +401,8 @@ match_text(struct msgsearch *ms, struct cursor *c, const void *text,
 	if (len == 0)
 		return 0;
 	for (end = p + len; p < end && c->active != 0;) {
-		for (run = p; p < end && *p < 0x80; p++)
-			;
+		run = p;
+		p = ascii_end(p, end);
 		if (p > run) {
 			if (match_flush(ms, c) == -1)
 				return -1;
