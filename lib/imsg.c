@@ -118,6 +118,8 @@ imsgbuf_queuelen(const struct imsgbuf *ib)
 struct ibuf *
 imsg_open(struct imsgbuf *ib, size_t *mark)
 {
+	if (ib->out.max - ib->out.wpos < IMSG_MAX)
+		ibuf_compact(&ib->out);
 	*mark = ib->out.wpos;
 	if (ibuf_reserve(&ib->out, IMSG_HEADER) == NULL) {
 		if (errno == ERANGE)
@@ -218,7 +220,8 @@ imsgbuf_write(struct imsgbuf *ib)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == EAGAIN) {
-			if (ib->out.rpos > IMSG_MAX)
+			/* seldom: moving a long queue at each step adds up */
+			if (ib->out.rpos > ib->out.size / 2)
 				ibuf_compact(&ib->out);
 			return 1;
 		}
