@@ -47,6 +47,8 @@ class Engine(threading.Thread):
         self.reads = {}                 # (session, req): data to send
         self.uploads = {}               # (session, req): Upload
         self.delivered = []             # Uploads that ended well
+        self.codes = {}                 # a recipient's handle: what fails
+        self.hold = False               # take no more than the first credit
         self.most_inflight = 0
         self.expunged = []
         self.lock = threading.RLock()
@@ -166,3 +168,57 @@ class Engine(threading.Thread):
         self.reply(m, 'st_change', mailbox='m1')
         self.reply(m, 'st_vanished', uids=gone)
         self.end(m)
+
+    # uploads
+
+    def on_st_deliver(self, m):
+        self.uploads[m.sid, m.req] = Upload(m)
+        hook = self.hooks.get('began')
+        if hook is not None:
+            hook(m)
+
+    def on_st_data(self, m):
+        u = self.uploads.get((m.sid, m.req))
+        if u is None:
+            return
+        u.data += m.data
+        u.credit -= len(m.data)
+        assert u.credit >= 0, 'more than its credit'
+        if not self.hold:
+            u.credit += len(m.data)
+            self.reply(m, 'st_credit', bytes=len(m.data))
+
+    def release(self):
+        """The storage takes what was held back"""
+        with self.lock:
+            self.hold = False
+            for u in list(self.uploads.values()):
+                n = CREDIT - u.credit
+                u.credit += n
+                self.reply(u.m, 'st_credit', bytes=n)
+
+    def on_st_data_end(self, m):
+        u = self.uploads.pop((m.sid, m.req), None)
+        if u is None:
+            return
+        self.delivered.append(u)
+        if u.m.known:
+            assert u.m.size == len(u.data), (u.m.size, len(u.data))
+        self.store(u)
+
+    def store(self, u):
+        for h in u.handles:
+            self.uid += 1
+            code = self.codes.get(h, 'OK')
+            self.reply(u.m, 'st_stored', rcpt=h, code=ST[code],
+                       uid=self.uid if code == 'OK' else 0, uidvalidity=7)
+        self.end(u.m)
+
+
+CREDIT = 256 * 1024
+
+
+class Upload:
+    def __init__(self, m):
+        self.m, self.data, self.credit = m, b'', CREDIT
+        self.handles = members(m.rcpts)

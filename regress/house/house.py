@@ -191,6 +191,13 @@ class House(unittest.TestCase):
         child.killed = True
         child.kill()
 
+    def soon(self, value, get, timeout=5):
+        """What another thread or process is about to make true"""
+        end = time.monotonic() + timeout
+        while get() != value and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertEqual(value, get())
+
 
 LIMITS = dict(conn_total=1000, conn_address=100, conn_account=50,
               conn_login=1000, message=1 << 20, line=65536, literal=262144,
