@@ -35,6 +35,15 @@ lex_hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* Two hex digits as a byte, -1 if they are none. */
+static inline int
+lex_hex2(char a, char b)
+{
+	int hi = lex_hex(a), lo = lex_hex(b);
+
+	return hi == -1 || lo == -1 ? -1 : hi * 16 + lo;
+}
+
 /* Behind the line that begins at p. */
 static inline const char *
 lex_line(const char *p, const char *end)

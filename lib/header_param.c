@@ -228,13 +228,13 @@ pieces_collect(struct pieces *ps, const char *p, size_t len, const char *name)
 static size_t
 pct_decode(char *p, size_t len)
 {
-	size_t i, o = 0;
+	size_t	i, o = 0;
+	int	c;
 
 	for (i = 0; i < len; i++) {
-		if (p[i] == '%' && len - i > 2 && lex_hex(p[i + 1]) != -1 &&
-		    lex_hex(p[i + 2]) != -1) {
-			p[o++] = (char)(lex_hex(p[i + 1]) << 4 |
-			    lex_hex(p[i + 2]));
+		if (p[i] == '%' && len - i > 2 &&
+		    (c = lex_hex2(p[i + 1], p[i + 2])) != -1) {
+			p[o++] = (char)c;
 			i += 2;
 		} else
 			p[o++] = p[i];

@@ -73,13 +73,14 @@ word_q(const struct hstr *s, char *out)
 {
 	const char	*p = s->p, *end = p + s->len;
 	char		*o = out;
+	int		 c;
 
 	for (; p < end; p++) {
 		if (*p == '_')
 			*o++ = ' ';
-		else if (*p == '=' && end - p > 2 && lex_hex(p[1]) != -1 &&
-		    lex_hex(p[2]) != -1) {
-			*o++ = (char)(lex_hex(p[1]) << 4 | lex_hex(p[2]));
+		else if (*p == '=' && end - p > 2 &&
+		    (c = lex_hex2(p[1], p[2])) != -1) {
+			*o++ = (char)c;
 			p += 2;
 		} else
 			*o++ = *p;

@@ -557,7 +557,7 @@ imapout_envelope(struct ibuf *b, const struct summary *s, int flags)
 	size_t		start = ibuf_size(b);
 	int		r;
 
-	if (s->env_lost != 0) {
+	if (s->env_lost != 0 && !(flags & IMAPOUT_CUT)) {
 		errno = ENOENT;
 		return -1;
 	}

@@ -17,9 +17,11 @@
 #include "ibuf.h"
 #include "summary.h"
 
-/* What the client is ready for. */
+/* What the client is ready for; and what we are. */
 #define IMAPOUT_UTF8	0x01	/* UTF-8 in quoted strings (RFC 6855, rev2) */
 #define IMAPOUT_GLOBAL	0x02	/* message/global as a message (rev2) */
+/* ENVELOPE from what there is, where the whole cannot be had */
+#define IMAPOUT_CUT	0x04
 
 /*
  * A string: quoted if it can be, else a literal; NULs are dropped.
@@ -68,7 +70,7 @@ int	 imapout_section(const struct summary *, const uint32_t *, size_t,
 struct imapout_filter {
 	const struct hstr *names;
 	size_t		 nnames;
-	int		 not;
+	int		 except;	/* HEADER.FIELDS.NOT */
 	int		 state;
 	int		 keep;
 	size_t		 nhold;

@@ -16,12 +16,12 @@ enum {
 
 void
 imapout_filter_start(struct imapout_filter *f, const struct hstr *names,
-    size_t n, int not)
+    size_t n, int except)
 {
 	f->names = names;
 	f->nnames = n;
-	f->not = not;
-	f->keep = not;
+	f->except = except;
+	f->keep = except;
 	f->state = AT_LINE;
 	f->nhold = 0;
 }
@@ -33,7 +33,7 @@ filter_decide(struct imapout_filter *f, int match, struct ibuf *b)
 	size_t n = f->nhold;
 
 	f->nhold = 0;
-	f->keep = f->not ? !match : match;
+	f->keep = f->except ? !match : match;
 	f->state = IN_LINE;
 	return f->keep ? ibuf_add(b, f->hold, n) : 0;
 }

@@ -58,7 +58,7 @@ struct mime {
 	size_t			 part_kept;	/* of cur */
 	uint64_t		 off;		/* of the next byte */
 	uint64_t		 nl;		/* line ends before it */
-	int			 eol;		/* bytes of the last one: 1, 2 */
+	int			 eol;		/* bytes of the last one */
 	char			 last;		/* the byte before it */
 	/* a line end that may belong to a boundary */
 	size_t			 npend;

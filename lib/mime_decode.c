@@ -146,12 +146,12 @@ qp_text(struct mime_decoder *d, char c, char *o)
 static char *
 qp_escape(struct mime_decoder *d, char c, char *o)
 {
-	int was = d->state;
+	int was = d->state, byte;
 
 	d->state = QP_TEXT;
 	if (was == QP_HEX) {
-		if (lex_hex(c) != -1) {
-			*o++ = (char)(lex_hex(d->hold[0]) << 4 | lex_hex(c));
+		if ((byte = lex_hex2(d->hold[0], c)) != -1) {
+			*o++ = (char)byte;
 			d->nhold = 0;
 			return o;
 		}

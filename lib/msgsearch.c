@@ -50,7 +50,7 @@ struct msgsearch {
 	const struct msgsearch_set *set;
 	struct mime		*mime;
 	uint64_t		 found;
-	uint64_t		 decided;	/* found, or cannot be any more */
+	uint64_t		 decided;	/* found, or cannot be now */
 	struct cursor		 text;
 	struct cursor		 value;	/* of a field, for HEADER keys */
 	struct ibuf		 utf8;

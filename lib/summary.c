@@ -163,7 +163,7 @@ field_name(const struct hstr *raw, struct hstr *name)
 	name->len = i;
 }
 
-/* Coded, from behind the colon on. */
+/* Coded, from behind the colon on; a field that was kept has one. */
 static void
 field_value(const struct hstr *raw, struct hstr *value)
 {
@@ -195,7 +195,7 @@ env_set(struct summary *s, int id, char code, const struct hstr *raw)
 	}
 	if (!field_kept(code))
 		s->env_lost |= bit;
-	else if (s->env[id].p == NULL)
+	if (s->env[id].p == NULL && memchr(raw->p, ':', raw->len) != NULL)
 		field_value(raw, &s->env[id]);
 }
 
@@ -222,7 +222,8 @@ summary_joined(const struct summary *s, enum header_id want, struct ibuf *b)
 	int		n = 0;
 
 	while (field_take(&r, &code, &raw) == 1) {
-		if (env_id(code) != (int)want || !field_kept(code))
+		if (env_id(code) != (int)want ||
+		    memchr(raw.p, ':', raw.len) == NULL)
 			continue;
 		field_value(&raw, &value);
 		if ((n++ > 0 && ibuf_add_n8(b, ',') == -1) ||
@@ -292,13 +293,15 @@ static int
 value_lost(const struct summary *s, const struct hstr *names, size_t n)
 {
 	struct rest	r = { s->fields.p, s->fields.p + s->fields.len };
-	struct hstr	raw;
+	struct hstr	raw, name;
 	char		code;
 
-	while (field_take(&r, &code, &raw) == 1)
+	while (field_take(&r, &code, &raw) == 1) {
+		field_name(&raw, &name);
 		if (!field_kept(code) && (raw.len == 0 ||
-		    name_in(&raw, names, n)))
+		    name_in(&name, names, n)))
 			return 1;
+	}
 	return 0;
 }
 

@@ -40,11 +40,13 @@
 
 /*
  * Making one, while the message passes: feed it all, then finish with the
- * size the text may have (SUMMARY_MAX to store it; more, up to
- * SUMMARY_FULL, for one that is used at once and should lack nothing).
- * Returns 0, or -1 with errno (ENOMEM; ERANGE if the ibuf cannot grow that
- * far).  Needs memory for the headers only: see mime_limits_default.
- * summary_reset() makes a maker ready for another message.
+ * size the text may have: SUMMARY_MAX to store it; SUMMARY_FULL for one
+ * that is used at once, and lacks nothing that the parser kept: there, of
+ * fields too long for mime_limits_default is the beginning, which ENVELOPE
+ * may be made from (IMAPOUT_CUT).  Returns 0, or -1 with errno: ENOMEM;
+ * ERANGE if the ibuf cannot grow that far.  Needs memory for the headers
+ * only, within those limits.  summary_reset() makes a maker ready for
+ * another message; if it fails, only summary_free() is of use.
  */
 #define SUMMARY_FULL	(2 * 1024 * 1024)
 

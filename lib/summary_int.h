@@ -24,7 +24,8 @@
  *
  * fields: in order, a letter and string(coded): "a" to "j" for ENVELOPE's
  * fields, "x" for others; without the line end if that is CRLF.  With the
- * letter in upper case, the value is not kept, the string is the name.
+ * letter in upper case, the value is not kept, the string is the name; or,
+ * in a summary that is not stored, the beginning of the field.
  *
  * names: of the fields that are in the header but not here, four
  * characters each, a hash (mime_name_hash()).

@@ -23,6 +23,7 @@ static const struct reduce {
 	size_t		env;	/* the same, of ENVELOPE's fields */
 	unsigned	lacks;
 } reduces[] = {
+	{ SIZE_MAX, SIZE_MAX, 0 },	/* no store: what was cut, too */
 	{ SIZE_MAX, SIZE_MAX, 0 },
 	{ 256, SIZE_MAX, 0 },
 	{ 256, SIZE_MAX, SUMMARY_NO_PREVIEW },
@@ -122,8 +123,8 @@ put_field(struct ibuf *b, const struct mime_field *f, const struct reduce *r,
 
 	if (f->cut || len > (is_env(f->id) ? r->env : r->field)) {
 		*lacks |= SUMMARY_NO_FIELDS;
-		return put_item(b, (char)(code - ('a' - 'A')), f->f.name.p,
-		    f->f.name.len);
+		return put_item(b, (char)(code - ('a' - 'A')), f->f.raw.p,
+		    r == &reduces[0] ? len : f->f.name.len);
 	}
 	if (len > 1 && f->f.raw.p[len - 1] == '\n' &&
 	    f->f.raw.p[len - 2] == '\r')
@@ -490,7 +491,8 @@ summary_finish(struct summary_maker *sm, struct ibuf *b, size_t max)
 	if (mime_finish(sm->mime) == -1 || put_parts(sm) == -1 ||
 	    put_preview(&sm->part[TEXT_PREVIEW], &sm->preview) == -1)
 		return -1;
-	for (i = 0; i < sizeof(reduces) / sizeof(reduces[0]); i++) {
+	i = max > SUMMARY_MAX ? 0 : 1;
+	for (; i < sizeof(reduces) / sizeof(reduces[0]); i++) {
 		if (make_strings(sm, &reduces[i], &lacks) == -1)
 			return -1;
 		if ((r = put_text(sm, b, lacks)) == 0 &&

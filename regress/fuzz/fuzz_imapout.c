@@ -19,13 +19,13 @@ const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
 static const struct hstr names[] = { HSTR("TO"), HSTR("x-y") };
 
 static void
-filter(struct ibuf *b, const uint8_t *p, size_t len, size_t piece, int not)
+filter(struct ibuf *b, const uint8_t *p, size_t len, size_t piece, int except)
 {
 	struct imapout_filter	f;
 	size_t			n;
 
 	ibuf_init(b, len + 64);
-	imapout_filter_start(&f, names, 2, not);
+	imapout_filter_start(&f, names, 2, except);
 	for (; len > 0; p += n, len -= n) {
 		n = len < piece ? len : piece;
 		if (imapout_filter_feed(&f, p, n, b) == -1)
@@ -45,7 +45,7 @@ same(const struct ibuf *a, const struct ibuf *b)
 
 /* The same by header_next(). */
 static void
-model(struct ibuf *b, const uint8_t *p, size_t len, int not)
+model(struct ibuf *b, const uint8_t *p, size_t len, int except)
 {
 	struct header_iter	it;
 	struct header_field	f;
@@ -56,7 +56,7 @@ model(struct ibuf *b, const uint8_t *p, size_t len, int not)
 	while (header_next(&it, &f)) {
 		match = f.name.len > 0 && (hstr_same(&f.name, &names[0]) ||
 		    hstr_same(&f.name, &names[1]));
-		if (match != not)
+		if (match != except)
 			ibuf_add(b, f.raw.p, f.raw.len);
 	}
 	if (it.p < it.end)
@@ -67,14 +67,14 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct ibuf	a, b, c;
-	int		not, flags;
+	int		except, flags;
 
 	if (len == 0)
 		data = (const uint8_t *)"";
-	for (not = 0; not < 2; not++) {
-		filter(&a, data, len, len + 1, not);
-		filter(&b, data, len, 1 + len % 5, not);
-		model(&c, data, len, not);
+	for (except = 0; except < 2; except++) {
+		filter(&a, data, len, len + 1, except);
+		filter(&b, data, len, 1 + len % 5, except);
+		model(&c, data, len, except);
 		same(&a, &b);
 		same(&a, &c);
 		ibuf_fini(&a);

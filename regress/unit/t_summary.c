@@ -291,12 +291,19 @@ ATF_TC_BODY(noroom, tc)
 	summary_free(sm);
 }
 
+static void
+is_text(const struct ibuf *b, const char *want)
+{
+	ATF_CHECK_MSG(same(b, want, strlen(want)), "%.*s",
+	    (int)ibuf_size(b), (char *)ibuf_data(b));
+}
+
 /* Fields lost to the parser's limits are not taken for absent. */
 ATF_TC_WITHOUT_HEAD(lost);
 ATF_TC_BODY(lost, tc)
 {
 	struct summary s;
-	struct ibuf mail, b;
+	struct ibuf mail, b, t;
 	int i;
 
 	ibuf_init(&mail, 1 << 20);
@@ -324,6 +331,24 @@ ATF_TC_BODY(lost, tc)
 	ATF_CHECK(answers(&s, imapout_bodystructure));
 	fields_are(&s, "subject", "Subject: here\r\n\r\n");
 	fields_are(&s, "to", NULL);
+	/* but its beginning is of use, where there is nothing better */
+	ibuf_init(&t, 1000000);
+	ATF_CHECK_EQ(0, imapout_envelope(&t, &s, IMAPOUT_CUT));
+	ibuf_add_n8(&t, '\0');
+	ATF_CHECK(strstr((char *)ibuf_data(&t), "(NIL NIL \"500\" "
+	    "\"example.org\")") != NULL);
+	ibuf_fini(&t);
+	ibuf_fini(&b);
+	/* which is not kept in what is stored */
+	make(&b, (char *)ibuf_data(&mail), ibuf_size(&mail), SUMMARY_MAX);
+	ATF_CHECK(ibuf_size(&b) < 500);
+	parse(&s, &b);
+	fields_are(&s, "subject", "Subject: here\r\n\r\n");
+	fields_are(&s, "to", NULL);
+	ibuf_init(&t, 1000000);
+	ATF_CHECK_EQ(0, imapout_envelope(&t, &s, IMAPOUT_CUT));
+	is_text(&t, "(NIL \"here\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+	ibuf_fini(&t);
 	ibuf_fini(&b);
 	ibuf_fini(&mail);
 }
