@@ -21,7 +21,7 @@
 #define FIELD_FIRST	1024
 
 const struct mime_limits mime_limits_default = {
-	MIME_PARTS_MAX, MIME_DEPTH_MAX, 16384, 65536, 262144
+	MIME_PARTS_MAX, MIME_DEPTH_MAX, 16384, 65536, 524288
 };
 
 struct arena {
@@ -54,7 +54,7 @@ struct mime {
 	enum where		 where;
 	int			 bol;		/* at the beginning of a line */
 	unsigned		 nparts;
-	size_t			 kept;		/* bytes of fields, in all */
+	size_t			 kept;		/* memory of fields, in all */
 	size_t			 part_kept;	/* of cur */
 	uint64_t		 off;		/* of the next byte */
 	uint64_t		 nl;		/* line ends before it */
@@ -283,17 +283,17 @@ static int
 field_keep(struct mime *m, const struct header_field *f, enum header_id id)
 {
 	struct mime_field	*k;
-	size_t			 len = f->raw.len;
+	size_t			 len = f->raw.len, cost = sizeof(*k) + len;
 	char			*p;
 
-	if (m->kept + len > m->limits->total ||
-	    m->part_kept + len > m->limits->part) {
+	if (m->kept + cost > m->limits->total ||
+	    m->part_kept + cost > m->limits->part) {
 		m->cur->lost = 1;
 		if (m->cur->parent == NULL)
 			m->names_cut = 1;
 		return 0;
 	}
-	if ((k = arena_get(m, sizeof(*k) + len)) == NULL)
+	if ((k = arena_get(m, cost)) == NULL)
 		return -1;
 	p = (char *)(k + 1);
 	memcpy(p, f->raw.p, len);
@@ -308,8 +308,8 @@ field_keep(struct mime *m, const struct header_field *f, enum header_id id)
 	k->f.value.len = f->value.len;
 	*m->tail = k;
 	m->tail = &k->next;
-	m->kept += len;
-	m->part_kept += len;
+	m->kept += cost;
+	m->part_kept += cost;
 	return 0;
 }
 

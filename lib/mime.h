@@ -30,13 +30,14 @@ struct mime_limits {
 	unsigned	 parts;		/* of a message, itself included */
 	unsigned	 depth;		/* of nesting: the message is 1 */
 	size_t		 field;		/* bytes kept of one field */
-	size_t		 part;		/* of all fields of a part */
-	size_t		 total;		/* of a message */
+	size_t		 part;		/* memory for the fields of a part */
+	size_t		 total;		/* for those of a message */
 };
 
 #define MIME_PARTS_MAX	1000
 #define MIME_DEPTH_MAX	32
 
+/* With these a parser takes 1 MiB or so at most, and usually 16 KiB. */
 extern const struct mime_limits mime_limits_default;
 
 enum mime_kind {

@@ -295,7 +295,7 @@ count(const struct mime_part *p)
 ATF_TC_WITHOUT_HEAD(limits);
 ATF_TC_BODY(limits, tc)
 {
-	const struct mime_limits few = { 5, 4, 100, 200, 300 };
+	const struct mime_limits few = { 5, 4, 100, 400, 600 };
 	const struct mime_part *p;
 	const uint32_t *h;
 	struct mime *m;
