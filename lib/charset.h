@@ -5,7 +5,8 @@
  * The large East Asian sets are the system's iconv, whose converters are
  * files: charset_init() opens them all, once, before the process gives up
  * the file system; nothing is opened afterwards.  Without it (or where the
- * system has no such converter) those sets count as unknown.
+ * system has no such converter) those sets are read as unknown ones.  One
+ * thread at a time may convert.
  */
 #ifndef CHARSET_H
 #define CHARSET_H
