@@ -10,12 +10,12 @@ uint64_t lmtp_counts[LMTP_COUNT_MAX];
 
 static const char *const count_names[LMTP_COUNT_MAX] = {
 	[LMTP_MESSAGES] = "messages",
-	[LMTP_DELIVERED] = "delivered",
-	[LMTP_DEFERRED] = "deferred",
-	[LMTP_REFUSED] = "refused",
+	[LMTP_DELIVERED] = "deliveries",
+	[LMTP_DEFERRED] = "deliveries-deferred",
+	[LMTP_REFUSED] = "deliveries-refused",
 	[LMTP_RCPT_REFUSED] = "recipients-refused",
-	[LMTP_TOO_LARGE] = "too-large",
-	[LMTP_STREAMED] = "streamed",
+	[LMTP_TOO_LARGE] = "messages-too-large",
+	[LMTP_STREAMED] = "messages-streamed",
 };
 
 static void

@@ -58,7 +58,10 @@ struct pop3_drop {
 	struct pop3_ids	 ids;
 };
 
-/* While INBOX is being listed: rows may come in any order of uids. */
+/*
+ * While INBOX is being listed: rows may come in any order of uids.  Ids of
+ * a small one come along.
+ */
 struct pop3_load {
 	struct pop3_row { uint32_t uid, size; } *rows;
 	uint32_t	 n;
@@ -66,6 +69,13 @@ struct pop3_load {
 	int		 unsorted;
 	int		 headed;		/* st_head was there */
 	enum st_code	 code;			/* why it fails */
+	int		 small;			/* ids were asked for */
+	uint32_t	 nids;
+	struct pop3_id {
+		uint32_t uid;
+		char	*id;
+		uint64_t size;
+	} ids[POP3_IDS];
 };
 
 /* A message that is being sent. */

@@ -54,15 +54,26 @@ ids_free(struct pop3_ids *ids)
 	memset(ids, 0, sizeof(*ids));
 }
 
+static void
+load_free(struct pop3 *p)
+{
+	struct pop3_load *l = p->load;
+
+	if (l == NULL)
+		return;
+	while (l->nids > 0)
+		free(l->ids[--l->nids].id);
+	free(l->rows);
+	free(l);
+	p->load = NULL;
+}
+
 void
 pop3_drop_free(struct pop3 *p)
 {
 	struct pop3_drop *d = p->drop;
 
-	if (p->load != NULL)
-		free(p->load->rows);
-	free(p->load);
-	p->load = NULL;
+	load_free(p);
 	p->drop = NULL;
 	if (d == NULL)
 		return;
@@ -102,6 +113,7 @@ load_mbox(struct pop3 *p, const struct m_st_mbox *m)
 	if ((d->mailbox = strdup(m->id)) == NULL)
 		load_fail(p, ST_INTERNAL);
 	d->readonly = (m->has & MBOX_READONLY) != 0;
+	p->load->small = m->messages <= POP3_IDS;
 }
 
 static void
@@ -163,6 +175,21 @@ load_room(struct pop3_load *l, uint64_t count)
 }
 
 static void
+load_id(struct pop3_load *l, uint32_t uid, const struct st_row *r)
+{
+	struct pop3_id *i;
+
+	if (!l->small || !(r->has & ROW_ID) || l->nids == POP3_IDS)
+		return;
+	i = &l->ids[l->nids];
+	if ((i->id = strdup(r->id)) == NULL)
+		return;
+	i->uid = uid;
+	i->size = r->size;
+	l->nids++;
+}
+
+static void
 load_row(struct pop3 *p, const struct st_row *r, struct uidset *set)
 {
 	struct pop3_load	*l = p->load;
@@ -182,6 +209,7 @@ load_row(struct pop3 *p, const struct st_row *r, struct uidset *set)
 	for (uid = uidset_first(&it, set); uid != 0; uid = uidset_next(&it)) {
 		if (l->n > 0 && l->rows[l->n - 1].uid >= uid)
 			l->unsorted = 1;
+		load_id(l, uid, r);
 		l->rows[l->n].uid = uid;
 		l->rows[l->n++].size = r->size > UINT32_MAX ? UINT32_MAX :
 		    (uint32_t)r->size;
@@ -246,6 +274,24 @@ load_build(struct pop3_load *l, struct pop3_drop *d)
 	return 0;
 }
 
+/* All of them or none: what is not here is asked for when it is needed. */
+static void
+load_ids(struct pop3_load *l, struct pop3_drop *d)
+{
+	uint32_t i, msg;
+
+	if (l->nids == 0 || l->nids != d->n)
+		return;
+	d->ids.first = 1;
+	d->ids.n = d->n;
+	for (i = 0; i < l->nids; i++) {
+		msg = uidset_rank(&d->uids, l->ids[i].uid);
+		d->ids.id[msg - 1] = l->ids[i].id;
+		d->ids.size[msg - 1] = l->ids[i].size;
+	}
+	l->nids = 0;
+}
+
 static void
 load_end(struct pop3 *p, enum st_code code)
 {
@@ -259,9 +305,8 @@ load_end(struct pop3 *p, enum st_code code)
 		load_failed(p);
 		return;
 	}
-	free(p->load->rows);
-	free(p->load);
-	p->load = NULL;
+	load_ids(p->load, d);
+	load_free(p);
 	pop3_ok(p, "%u messages (%llu octets)", d->n,
 	    (unsigned long long)d->total);
 	pop3_done(p);
@@ -300,7 +345,7 @@ drop_list(struct pop3 *p)
 	memset(&m, 0, sizeof(m));
 	m.mailbox = p->drop->mailbox;
 	m.uids = msg_set_of(&all);
-	m.fields = ROW_SIZE;
+	m.fields = ROW_SIZE | (p->load->small ? ROW_ID : 0);
 	m.credit = POP3_CREDIT;
 	p->rq.answer = load_list;
 	lsession_timeout(&p->ls, LT_BACKEND);

@@ -18,6 +18,7 @@ import messages
 from messages import Channel, Closed, ROLES, TOP, enum, read
 
 BOOT = '0123abcd'
+SLOW = int(os.environ.get('SLOW', '1'))         # sanitizers take longer
 
 # descriptor 3 is a child's channel: nothing of ours may be there
 _null = os.open('/dev/null', os.O_RDONLY)
@@ -126,7 +127,7 @@ class Child:
         return self.log_file.read().decode('utf-8', 'replace')
 
     def logged(self, pattern, timeout=5):
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * SLOW
         while time.monotonic() < end:
             m = re.search(pattern, self.log())
             if m:
@@ -193,7 +194,7 @@ class House(unittest.TestCase):
 
     def soon(self, value, get, timeout=5):
         """What another thread or process is about to make true"""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * SLOW
         while get() != value and time.monotonic() < end:
             time.sleep(0.01)
         self.assertEqual(value, get())

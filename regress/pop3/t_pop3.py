@@ -414,6 +414,29 @@ class Transaction(Pop3):
         self.assertEqual(message(50, 350), self.retr(c, 50))
         self.assertEqual(1 + 3, self.engine.seen.count('st_list'))
 
+    def test_small(self):
+        """a small maildrop's ids come with the list, whatever its rows"""
+        self.begin(n=0)
+        self.engine.messages = {u: b'x' * (u % 2) for u in range(1, 64)}
+        self.engine.messages[70] = message(1, 500)
+        self.engine.rows = (row([(1, 63)], 'id70', 500) +
+                            row([70], 'id70', 500))
+        c = self.login()
+        for n in (64, 1, 30):
+            self.assertEqual(message(1, 500), self.retr(c, n))
+        self.assertEqual(1, self.engine.seen.count('st_list'))
+
+    def test_grown(self):
+        """it grew since its size was asked: ids are asked for as usual"""
+        self.begin(n=70)
+        self.engine.hooks['st_mailboxes'] = lambda m: (
+            self.engine.reply(m, 'st_mbox', id='m1', name='INBOX',
+                              messages=3),
+            self.engine.end(m))
+        c = self.login()
+        for n in (1, 70, 5):
+            self.assertEqual(message(n, 300 + n), self.retr(c, n))
+
     def test_unended(self):
         """a message whose last line has no end: the reply has one"""
         self.begin(n=1)
@@ -784,7 +807,7 @@ class Trouble(Pop3):
 
     def test_ids_fail(self):
         """ids that cannot be had now can be had later"""
-        self.begin()
+        self.begin(n=70)
         c = self.login()
         self.engine.hooks['st_list'] = lambda m: self.engine.end(
             m, 'UNAVAILABLE') or True
