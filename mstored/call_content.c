@@ -136,12 +136,10 @@ call_content(struct req *r, const struct head *hd)
 	const struct http_str	*f;
 	struct store_content	 c;
 	uint64_t		 from, to;
-	int64_t			 account;
 	int			 code, part = 0;
 
-	if ((code = store_account(server.store, r->account,
-	    &account)) != ST_OK || (code = store_content(server.store,
-	    account, &r->content, &c)) != ST_OK) {
+	if ((code = store_content(server.store, r->account, &r->content,
+	    &c)) != ST_OK) {
 		resp_error(r, code, NULL);
 		return;
 	}

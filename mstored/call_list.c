@@ -301,12 +301,12 @@ list_vanished(struct list *l)
  * reaches back, must show: what follows would lack something.
  */
 static int
-list_still(struct list *l)
+list_still(struct list *l, const char *account)
 {
 	struct store_mailbox	m;
 	int			code;
 
-	if ((code = store_mailbox(server.store, l->account, &l->mailbox,
+	if ((code = store_mailbox(server.store, account, &l->mailbox,
 	    &m)) != ST_OK)
 		return code;
 	if (l->phase == LIST_VANISHED && m.floor > l->since)
@@ -328,7 +328,7 @@ list_fill(struct req *r, struct ibuf *out)
 			code = ST_TRY_LATER;
 		ibuf_fini(&l->head);
 	} else
-		code = list_still(l);
+		code = list_still(l, r->account);
 	if (code == ST_OK && l->phase == LIST_VANISHED)
 		code = list_vanished(l);
 	if (code == ST_OK && l->phase == LIST_MESSAGES && !l->full)
@@ -472,7 +472,7 @@ list_want(struct list *l, const struct store_mailbox *m, int limited)
 }
 
 static int
-list_open(struct list *l, const struct head *hd)
+list_open(struct list *l, const char *account, const struct head *hd)
 {
 	struct store_mailbox	m;
 	char			uids[SET_URL_MAX + 1];
@@ -482,9 +482,10 @@ list_open(struct list *l, const struct head *hd)
 	    list_parse_since(l, hd) == -1 ||
 	    list_parse_uids(l, hd, uids, sizeof(uids), &limited) == -1)
 		return ST_BAD_REQUEST;
-	if ((code = store_mailbox(server.store, l->account, &l->mailbox,
+	if ((code = store_mailbox(server.store, account, &l->mailbox,
 	    &m)) != ST_OK)
 		return code;
+	l->account = m.account;
 	if (l->since != 0 && (l->since < m.floor || l->since > m.modseq))
 		return ST_SINCE_TOO_OLD;
 	if (list_header(l, &m, limited ? uids : NULL) == -1)
@@ -516,8 +517,7 @@ call_list(struct req *r, const struct head *hd)
 	l->mailbox = r->mailbox;
 	r->data = l;
 	r->free = list_free;
-	if ((code = store_account(server.store, r->account,
-	    &l->account)) != ST_OK || (code = list_open(l, hd)) != ST_OK)
+	if ((code = list_open(l, r->account, hd)) != ST_OK)
 		resp_error(r, code, NULL);
 	else
 		resp_fill(r, TYPE_NDJSON, list_fill);

@@ -199,12 +199,10 @@ call_mailbox(struct req *r, const struct head *hd)
 {
 	struct store_mailbox	 m;
 	struct ibuf		*b = &server.text;
-	int64_t			 account;
 	int			 code;
 
-	if ((code = store_account(server.store, r->account,
-	    &account)) != ST_OK || (code = store_mailbox(server.store,
-	    account, &r->mailbox, &m)) != ST_OK) {
+	if ((code = store_mailbox(server.store, r->account, &r->mailbox,
+	    &m)) != ST_OK) {
 		resp_error(r, code, NULL);
 		return;
 	}

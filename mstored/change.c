@@ -216,6 +216,8 @@ group_run(struct jobs *group, struct store *s)
 	int		 r;
 
 	r = group_try(group, &again, s);
+	if (r == ST_STORAGE_FULL)
+		store_checkpoint(s, CHECKPOINT_NOW);
 	if (r != ST_OK && !store_failed(s)) {
 		STAILQ_CONCAT(group, &again);
 		if (STAILQ_NEXT(STAILQ_FIRST(group), entry) != NULL)
@@ -314,7 +316,7 @@ writer_main(void *arg)
 			return NULL;
 		if (!stop)
 			writer_clean(writer_now(), idle);
-		store_checkpoint(writer.store, 0);
+		store_checkpoint(writer.store, CHECKPOINT_GROWN);
 		if (store_failed(writer.store)) {
 			writer_give_up();
 			return NULL;

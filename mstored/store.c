@@ -187,7 +187,11 @@ store_load(struct store *s)
 	return s_number(s, &s->seq, Q_LOG_MAX, "") == ST_OK ? 0 : -1;
 }
 
-/* The database holds mail: nobody else may read it. */
+/*
+ * The database holds mail: nobody else may read it.  SQLite's statistics of
+ * its memory cost a lock at each allocation; the first to open says that
+ * nobody wants them (later it would be refused, which is fine).
+ */
 static sqlite3 *
 store_open_file(enum store_mode mode)
 {
@@ -197,6 +201,7 @@ store_open_file(enum store_mode mode)
 
 	if (mode != STORE_READER)
 		flags |= SQLITE_OPEN_CREATE;
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	old = umask(077);
 	if (sqlite3_open_v2(STORE_FILE, &db, flags, NULL) == SQLITE_OK)
 		sqlite3_extended_result_codes(db, 1);
@@ -413,21 +418,22 @@ store_failed(const struct store *s)
 }
 
 /*
- * Passive: never waits for readers.  full: at the end, to leave no log
- * behind.  Not again before the log has grown by as much once more.
+ * Readers are waited for only at the end.  Not again before the log has
+ * grown by as much once more.
  */
-#define STORE_WAL_MARK	1000
+#define STORE_WAL_MARK	4000	/* pages */
 
 void
-store_checkpoint(struct store *s, int full)
+store_checkpoint(struct store *s, enum store_checkpoint how)
 {
 	int log, done;
 
 	if (s->walpages < s->walmark)
 		s->walmark = 0;
-	if (!full && s->walpages < s->walmark + STORE_WAL_MARK)
+	if (how == CHECKPOINT_GROWN &&
+	    s->walpages < s->walmark + STORE_WAL_MARK)
 		return;
-	if (sqlite3_wal_checkpoint_v2(s->db, NULL, full ?
+	if (sqlite3_wal_checkpoint_v2(s->db, NULL, how == CHECKPOINT_ALL ?
 	    SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
 	    &log, &done) != SQLITE_OK)
 		(void)s_error(s);
@@ -554,6 +560,6 @@ store_finish(struct store *s)
 {
 	int r = store_settle_as(s, 1);
 
-	store_checkpoint(s, 1);
+	store_checkpoint(s, CHECKPOINT_ALL);
 	return r;
 }

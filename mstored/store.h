@@ -96,7 +96,7 @@ struct store_mailbox {
 	int		 subscribed;
 };
 
-int	 store_mailbox(struct store *, int64_t, const struct mbox_id *,
+int	 store_mailbox(struct store *, const char *, const struct mbox_id *,
 	    struct store_mailbox *);
 /*
  * The account's mailboxes with a number over the third argument, by number;
@@ -170,8 +170,8 @@ struct store_content {
 	uint64_t	 size;
 	const void	*data;		/* NULL: in its file */
 };
-int	 store_content(struct store *, int64_t, const struct content_id *,
-	    struct store_content *);
+int	 store_content(struct store *, const char *,
+	    const struct content_id *, struct store_content *);
 
 /* Is there a content in a file of that name?  1, 0, -1 on an error. */
 int	 store_has_file(struct store *, const uint8_t *);
@@ -314,8 +314,12 @@ int	 store_cache_put(struct store *, int64_t, const struct content_id *,
 int	 store_clean(struct store *);
 /* Everything is on disk: give back the modseqs reserved for mailboxes. */
 int	 store_settle(struct store *);
-/* Move the log into the database when it has grown. */
-void	 store_checkpoint(struct store *, int);
+/*
+ * Move SQLite's log into the database: when it has grown; now, to make room
+ * in it; or all of it, leaving none behind.
+ */
+enum store_checkpoint { CHECKPOINT_GROWN, CHECKPOINT_NOW, CHECKPOINT_ALL };
+void	 store_checkpoint(struct store *, enum store_checkpoint);
 
 /* administration */
 

@@ -26,14 +26,11 @@ s_mailbox_row(sqlite3_stmt *st, struct store_mailbox *m)
 	m->subscribed = sqlite3_column_int(st, 14);
 }
 
-int
-s_mailbox(struct store *s, enum store_query q, int64_t account,
-    const struct mbox_id *id, struct store_mailbox *m)
+static int
+store_mailbox_found(struct store *s, sqlite3_stmt *st,
+    struct store_mailbox *m)
 {
-	sqlite3_stmt *st;
-
-	if ((st = s_query(s, q, "iii", id->no, account,
-	    (int64_t)id->uidvalidity)) == NULL)
+	if (st == NULL)
 		return s_error(s);
 	switch (s_step(s, st)) {
 	case 1:
@@ -48,14 +45,29 @@ s_mailbox(struct store *s, enum store_query q, int64_t account,
 }
 
 int
-store_mailbox(struct store *s, int64_t account, const struct mbox_id *id,
+s_mailbox(struct store *s, enum store_query q, int64_t account,
+    const struct mbox_id *id, struct store_mailbox *m)
+{
+	return store_mailbox_found(s, s_query(s, q, "iii", id->no, account,
+	    (int64_t)id->uidvalidity), m);
+}
+
+/* The account is looked for only where that tells which of the two fails. */
+int
+store_mailbox(struct store *s, const char *account, const struct mbox_id *id,
     struct store_mailbox *m)
 {
-	int r;
+	int64_t	no;
+	int	r;
 
 	if ((r = s_read(s)) != ST_OK)
 		return r;
-	return s_mailbox(s, Q_MAILBOX, account, id, m);
+	r = store_mailbox_found(s, s_query(s, Q_MAILBOX_OF, "iti", id->no,
+	    account, (int64_t)id->uidvalidity), m);
+	if (r == ST_NO_SUCH_MAILBOX &&
+	    store_account(s, account, &no) == ST_NO_SUCH_ACCOUNT)
+		r = ST_NO_SUCH_ACCOUNT;
+	return r;
 }
 
 int

@@ -74,21 +74,23 @@ store_messages(struct store *s, const struct store_scan *scan,
  * good until the next call or the end of the read transaction.
  */
 int
-store_content(struct store *s, int64_t account, const struct content_id *id,
-    struct store_content *c)
+store_content(struct store *s, const char *account,
+    const struct content_id *id, struct store_content *c)
 {
 	sqlite3_stmt	*st;
 	uint8_t		 rnd[NAME_RND];
+	int64_t		 no;
 	int		 r;
 
 	if ((r = s_read(s)) != ST_OK)
 		return r;
-	if ((st = s_query(s, Q_CONTENT, "ii", id->no, account)) == NULL)
+	if ((st = s_query(s, Q_CONTENT, "ti", account, id->no)) == NULL)
 		return s_error(s);
 	if ((r = s_step(s, st)) == -1)
 		return s_error(s);
 	if (r == 0)
-		return ST_NO_SUCH_MESSAGE;
+		return store_account(s, account, &no) == ST_NO_SUCH_ACCOUNT ?
+		    ST_NO_SUCH_ACCOUNT : ST_NO_SUCH_MESSAGE;
 	if (store_rnd(st, 2, rnd) == -1 ||
 	    memcmp(rnd, id->rnd, NAME_RND) != 0) {
 		sqlite3_reset(st);

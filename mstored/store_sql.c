@@ -9,8 +9,11 @@
 #include "store_int.h"
 
 #define MAILBOX_COLS							\
-	"no, uidvalidity, account, uidnext, messages, unseen, deleted, "	\
-	"size, modseq, block, floor, known"
+	"m.no, m.uidvalidity, m.account, m.uidnext, m.messages, "		\
+	"m.unseen, m.deleted, m.size, m.modseq, m.block, m.floor, m.known"
+#define MAILBOX_MORE							\
+	", m.name, m.roles, EXISTS (SELECT 1 FROM subscription s "		\
+	"WHERE s.account = m.account AND s.name = m.name) "
 
 static const char *const s_sql[Q_MAX] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -39,22 +42,23 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_ACCOUNT_PURGE] = "SELECT no FROM account WHERE gone = 1 LIMIT 1",
 	[Q_ACCOUNT_PURGED] = "UPDATE account SET gone = 2 WHERE no = ?",
 
-	[Q_MAILBOX] = "SELECT " MAILBOX_COLS ", name, roles, "
-	    "EXISTS (SELECT 1 FROM subscription s "
-	    "WHERE s.account = m.account AND s.name = m.name) "
+	/* one statement where a request asks for one mailbox of an account */
+	[Q_MAILBOX_OF] = "SELECT " MAILBOX_COLS MAILBOX_MORE
+	    "FROM mailbox m JOIN account a ON a.no = m.account "
+	    "WHERE m.no = ? AND a.name = ? AND m.uidvalidity = ? "
+	    "AND m.gone IS NULL AND a.gone IS NULL",
+	[Q_MAILBOX] = "SELECT " MAILBOX_COLS MAILBOX_MORE
 	    "FROM mailbox m WHERE no = ? AND account = ? "
 	    "AND uidvalidity = ? AND gone IS NULL",
 	[Q_MAILBOX_CHANGE] = "SELECT " MAILBOX_COLS ", NULL, NULL, 0 "
-	    "FROM mailbox WHERE no = ? AND account = ? "
+	    "FROM mailbox m WHERE no = ? AND account = ? "
 	    "AND uidvalidity = ? AND gone IS NULL",
 	[Q_MAILBOX_SET] = "UPDATE mailbox SET uidnext = ?, messages = ?, "
 	    "unseen = ?, deleted = ?, size = ?, modseq = ?, block = ?, "
 	    "known = ? WHERE no = ?",
 	[Q_MAILBOX_NAMED] = "SELECT no, uidvalidity FROM mailbox "
 	    "WHERE account = ? AND name = ? AND gone IS NULL",
-	[Q_MAILBOXES] = "SELECT " MAILBOX_COLS ", name, roles, "
-	    "EXISTS (SELECT 1 FROM subscription s "
-	    "WHERE s.account = m.account AND s.name = m.name) "
+	[Q_MAILBOXES] = "SELECT " MAILBOX_COLS MAILBOX_MORE
 	    "FROM mailbox m INDEXED BY mailbox_account "
 	    "WHERE account = ? AND no > ? AND gone IS NULL ORDER BY no",
 	[Q_MAILBOX_COUNT] = "SELECT count(*) FROM mailbox "
@@ -71,7 +75,7 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_MAILBOX_ALL_GONE] = "UPDATE mailbox SET gone = ?, block = 0 "
 	    "WHERE account = ? AND gone IS NULL",
 	[Q_MAILBOX_BLOCKED] = "SELECT " MAILBOX_COLS ", NULL, NULL, 0 "
-	    "FROM mailbox WHERE block > 0 LIMIT 1",
+	    "FROM mailbox m WHERE block > 0 LIMIT 1",
 	[Q_MAILBOX_UNBLOCK] = "UPDATE mailbox SET block = 0 "
 	    "WHERE block > 0",
 	[Q_MAILBOX_JUMP] = "UPDATE mailbox SET modseq = ?, block = 0 "
@@ -130,9 +134,10 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_FLAGSET_ID] = "SELECT no FROM flagset WHERE flags = ?",
 	[Q_FLAGSET_PUT] = "INSERT INTO flagset (flags) VALUES (?)",
 
-	[Q_CONTENT] = "SELECT c.size, c.data, c.rnd FROM holding h "
+	[Q_CONTENT] = "SELECT c.size, c.data, c.rnd FROM account a "
+	    "JOIN holding h ON h.account = a.no AND h.content = ?2 "
 	    "JOIN content c ON c.no = h.content "
-	    "WHERE h.content = ? AND h.account = ?",
+	    "WHERE a.name = ?1 AND a.gone IS NULL",
 	[Q_CONTENT_PUT] = "INSERT INTO content (rnd, size, data) "
 	    "VALUES (?, ?, ?)",
 	[Q_CONTENT_DEL] = "DELETE FROM content WHERE no = ? "
@@ -144,6 +149,9 @@ static const char *const s_sql[Q_MAX] = {
 	    "WHERE data IS NULL AND rnd = ?1 "
 	    "UNION ALL SELECT 1 FROM trash WHERE rnd = ?1",
 
+	[Q_HOLDING] = "SELECT count(*) FROM holding h "
+	    "JOIN content c ON c.no = h.content "
+	    "WHERE h.content = ? AND h.account = ? AND c.rnd = ?",
 	[Q_HOLD] = "INSERT INTO holding (content, account, refs) "
 	    "VALUES (?, ?, 1) ON CONFLICT (content, account) DO UPDATE "
 	    "SET refs = refs + 1, gone = NULL",

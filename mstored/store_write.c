@@ -210,11 +210,14 @@ int
 store_cache_put(struct store *s, int64_t account,
     const struct content_id *id, const char *text, size_t len)
 {
-	struct store_content	c;
-	int			r;
+	int64_t	n;
+	int	r;
 
-	if ((r = store_content(s, account, id, &c)) != ST_OK)
+	if ((r = s_number(s, &n, Q_HOLDING, "iib", id->no, account,
+	    (const void *)id->rnd, sizeof(id->rnd))) != ST_OK)
 		return r;
+	if (n == 0)
+		return ST_NO_SUCH_MESSAGE;
 	return s_run(s, Q_SUMMARY_PUT, "iix", id->no, account, text, len);
 }
 
