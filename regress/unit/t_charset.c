@@ -133,7 +133,15 @@ ATF_TC_BODY(unicode, tc)
 	CONV("utf-7", "+2D3eAA-\xe4", "\xf0\x9f\x98\x80" FFFD);
 }
 
-/* Needs the system's converters: without them these are unknown sets. */
+static void
+need_converters(void)
+{
+	int n;
+
+	if ((n = charset_init()) > 0)
+		atf_tc_skip("the system has no converter for %d sets", n);
+}
+
 static void
 east_asian(void)
 {
@@ -170,7 +178,7 @@ ATF_TC_WITHOUT_HEAD(cjk);
 ATF_TC_BODY(cjk, tc)
 {
 	CONV("euc-jp", "a\xc6\xfc", "a" FFFD FFFD);
-	ATF_CHECK_EQ(0, charset_init());
+	need_converters();
 	ATF_CHECK_EQ(0, charset_init());
 	east_asian();
 }
@@ -216,6 +224,8 @@ ATF_TC_BODY(tables, tc)
 		ATF_CHECK_MSG(unlike <= 3, "%s: %zu", names[i], unlike);
 		iconv_close(h);
 	}
+	if (seen == 0)
+		atf_tc_skip("the system has no iconv");
 	ATF_CHECK(seen > 20);
 	CONV("iso-8859-1", "\x93\xe4\x94", "\xe2\x80\x9c\xc3\xa4\xe2\x80\x9d");
 	CONV("cp1252", "\x81", FFFD);
@@ -232,6 +242,7 @@ ATF_TC_BODY(chrooted, tc)
 	pid_t pid;
 	int status;
 
+	need_converters();
 	ATF_REQUIRE_EQ(0, mkdir("void", 0755));
 	ATF_REQUIRE((pid = fork()) != -1);
 	if (pid == 0) {
