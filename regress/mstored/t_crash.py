@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from store import (PROGRAM, SANITIZED, SLOW, Cut, Server, StoreTest, atf,
+from store import (PROGRAM, SLOW, Cut, Server, StoreTest, atf,
                    box, parallel, uids)
 
 
@@ -319,8 +319,6 @@ class Sync(unittest.TestCase):
     answer"""
 
     def setUp(self):
-        if SANITIZED:
-            self.skipTest('leak detection does not run under strace')
         if shutil.which('strace') is None:
             self.skipTest('no strace here')
         self.server = Server()
