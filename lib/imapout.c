@@ -538,7 +538,7 @@ put_envelope_joined(struct out *o, const struct summary *s, struct ibuf *t)
 		at[id] = ibuf_size(t);
 		if (!(s->env_more & 1U << id))
 			continue;
-		/* at least a comma is written */
+		/* there are two at least: a comma is written */
 		if (summary_joined(s, (enum header_id)id, t) == -1)
 			return -1;
 		env[id].len = ibuf_size(t) - at[id];

@@ -133,6 +133,12 @@ env_id(char code)
 	return 0;
 }
 
+static int
+field_kept(char code)
+{
+	return code >= 'a';
+}
+
 /* An entry of fields: 1, 0 at the end, -1. */
 static int
 field_take(struct rest *r, char *code, struct hstr *raw)
@@ -142,13 +148,10 @@ field_take(struct rest *r, char *code, struct hstr *raw)
 	*code = *r->p++;
 	if (env_id(*code) == 0 && *code != 'x' && *code != 'X')
 		return bad();
-	return take_string(r, raw) ? 1 : bad();
-}
-
-static int
-field_kept(char code)
-{
-	return code >= 'a';
+	if (!take_string(r, raw) || (field_kept(*code) &&
+	    memchr(raw->p, ':', raw->len) == NULL))
+		return bad();
+	return 1;
 }
 
 static void
@@ -186,17 +189,16 @@ is_list(int id)
 static void
 env_set(struct summary *s, int id, char code, const struct hstr *raw)
 {
-	unsigned bit = 1U << id;
-
-	if (s->env[id].p != NULL || s->env_lost & bit) {
-		if (!is_list(id))
-			return;
-		s->env_more |= bit;
-	}
+	if (s->env[id].p != NULL && !is_list(id))
+		return;
 	if (!field_kept(code))
-		s->env_lost |= bit;
-	if (s->env[id].p == NULL && memchr(raw->p, ':', raw->len) != NULL)
+		s->env_lost |= 1U << id;
+	if (memchr(raw->p, ':', raw->len) == NULL)
+		return;
+	if (s->env[id].p == NULL)
 		field_value(raw, &s->env[id]);
+	else
+		s->env_more |= 1U << id;
 }
 
 static int

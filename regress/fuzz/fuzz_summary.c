@@ -85,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		data = (const uint8_t *)"";
 	if (summary_parse(&s, (const char *)data, len) != 1)
 		return 0;
-	for (flags = 0; flags < 4; flags++) {
+	for (flags = 0; flags < 8; flags++) {
 		value(&s, flags, imapout_envelope);
 		value(&s, flags, imapout_body);
 		value(&s, flags, imapout_bodystructure);
