@@ -214,6 +214,7 @@ struct hreq {
 	/* its own */
 	struct hconn		*conn;		/* NULL: waits for one */
 	int			 status;
+	int			 problem;	/* the answer is problem+json */
 	uint32_t		 retry_after;
 	int			 tries;
 	int			 paused;

@@ -74,8 +74,11 @@ events_change(struct estorage *st, struct json *j, int acc)
 	struct account	*a;
 	int		 r;
 
-	if (json_str(j, acc, &s, &len) != 1 || len >= sizeof(name))
+	if (json_str(j, acc, &s, &len) != 1)
 		return -1;
+	/* nobody can have logged in to one with such a name */
+	if (len >= sizeof(name))
+		return 0;
 	memcpy(name, s, len);
 	name[len] = '\0';
 	r = json_str(j, json_member(j, 0, "mailbox"), &s, &len);

@@ -423,6 +423,8 @@ rcpt_inbox(struct rcpt *r, struct estorage *st)
 	h = hreq_new(st, "GET", ANSWER_NDJSON);
 	(void)hreq_account(h, r->account->name);
 	(void)ibuf_adds(&h->target, "/mailboxes");
+	snprintf(h->session, sizeof(h->session), "%s-%x-%x", proc_self.boot,
+	    r->peer->gen, r->session);
 	h->line = inbox_line;
 	h->done = inbox_done;
 	h->arg = r;

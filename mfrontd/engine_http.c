@@ -253,7 +253,7 @@ hconn_done(struct hconn *c, enum st_code code, const char *text,
 
 /*
  * An error answer: its code alone decides what it means, and only in
- * problem+json.
+ * problem+json, so that no proxy's word is taken for the storage's.
  */
 static void
 hconn_problem(struct hconn *c)
@@ -266,7 +266,7 @@ hconn_problem(struct hconn *c)
 	enum st_code	 e = ST_NONSENSE;
 
 	snprintf(text, sizeof(text), "HTTP status %d", r->status);
-	if (json_parse(&j, (char *)ibuf_data(&r->reply),
+	if (r->problem && json_parse(&j, (char *)ibuf_data(&r->reply),
 	    ibuf_size(&r->reply), tokens, TOKENS_MAX) == 0) {
 		if (json_str(&j, json_member(&j, 0, "code"), &s, &len) == 1) {
 			e = st_code_by_name(s, len);
@@ -501,7 +501,8 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	c->state = HC_BODY;
 	http_body_init(&c->body, &h);
 	tmo_start(&c->tmo, &answer_class);
-	if (h.status > 299 && !is_problem(&h)) {
+	r->problem = is_problem(&h);
+	if (h.status > 299 && !r->problem) {
 		/* a proxy's page: the body is not for us */
 		if (h.framing != HTTP_NOBODY && (h.framing != HTTP_LENGTH ||
 		    h.length > LINE_MAX_ND))

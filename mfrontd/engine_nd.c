@@ -12,6 +12,7 @@
 
 #define RANGES_MAX	16384	/* of a set in one line */
 #define SEND_RANGES	4000	/* of a set in one message */
+#define ROW_RANGES	2000	/* of a set in one row: others may follow */
 
 int
 nd_set(struct json *j, int i, struct uidset *set)
@@ -177,6 +178,23 @@ row_texts(struct json *j, struct st_row *row, struct ibuf *flags, char *id,
 	return 0;
 }
 
+/* A row with many ranges becomes several, each with the same members. */
+static void
+row_send(struct ereq *e, struct st_row *row, const struct uidset *set)
+{
+	struct uidset	part;
+	uint32_t	i;
+
+	for (i = 0; i < set->n; i += part.n) {
+		/* a view of some of the ranges */
+		memset(&part, 0, sizeof(part));
+		part.r = set->r + i;
+		part.n = set->n - i < ROW_RANGES ? set->n - i : ROW_RANGES;
+		row->uids = msg_set_of(&part);
+		ereq_add_row(e, row);
+	}
+}
+
 /* One row of a listing, handed on with the fields that were asked for. */
 int
 nd_row(struct json *j, struct ereq *e, uint32_t fields)
@@ -198,9 +216,7 @@ nd_row(struct json *j, struct ereq *e, uint32_t fields)
 		goto done;
 	r = 0;
 	row.has &= fields;
-	row.uids = msg_set_of(&set);
-	if (set.n > 0)
-		ereq_add_row(e, &row);
+	row_send(e, &row, &set);
  done:
 	uidset_fini(&set);
 	ibuf_fini(&flags);
