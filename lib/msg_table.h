@@ -185,6 +185,7 @@ END(conf_done)
 MSG(conn_open, R_LISTENER, R_AUTH, NOFD, 0)
 	BLOB(conn_open, addr, 16)	/* empty: a unix socket */
 	U8(conn_open, tls)
+	U8(conn_open, in)		/* logged in; auth is another one */
 END(conn_open)
 MSG(conn_close, R_LISTENER, R_AUTH, NOFD, 0)
 END(conn_close)

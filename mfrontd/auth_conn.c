@@ -14,7 +14,10 @@
 #include "auth_int.h"
 #include "log.h"
 
-/* A session that an engine knows of must be known by a listener, too. */
+/*
+ * After a restart: a session that an engine knows of must be known by a
+ * listener, too, and one that is logged in by an engine.
+ */
 #define ORPHAN_SECONDS	30
 
 static int
@@ -145,8 +148,10 @@ conn_fired(struct tmo *t)
 	struct auth_conn *c = (struct auth_conn *)(void *)((char *)t -
 	    offsetof(struct auth_conn, tmo));
 
-	/* nobody came for a session that was granted before our time */
-	auth_conn_free(c);
+	if (c->state == CONN_ORPHAN)
+		auth_conn_free(c);
+	else
+		auth_conn_kick(c, KICK_STORAGE, "The session is not known");
 }
 
 static struct auth_conn *
@@ -162,16 +167,23 @@ conn_new(uint32_t gen, uint32_t session)
 	return c;
 }
 
-struct auth_conn *
-auth_conn_orphan(uint32_t gen, uint32_t session)
+static void
+conn_expect(struct auth_conn *c)
 {
-	static struct tmo_class	 wait;
-	struct auth_conn	*c = conn_new(gen, session);
+	static struct tmo_class wait;
 
 	if (wait.fired == NULL)
 		tmo_class_init(&wait, ORPHAN_SECONDS, conn_fired);
-	c->state = CONN_ORPHAN;
 	tmo_start(&c->tmo, &wait);
+}
+
+struct auth_conn *
+auth_conn_orphan(uint32_t gen, uint32_t session)
+{
+	struct auth_conn *c = conn_new(gen, session);
+
+	c->state = CONN_ORPHAN;
+	conn_expect(c);
 	return c;
 }
 
@@ -246,11 +258,31 @@ conn_address(struct auth_conn *c, const struct m_conn_open *m)
 	}
 }
 
+/*
+ * A listener's word on a session that an engine told of before.  If it is
+ * not logged in, our predecessor died before it could tell of the login:
+ * what it granted is taken back.
+ */
+static void
+conn_adopted(struct auth_conn *c)
+{
+	if (!c->in) {
+		auth_grant_revoke(c);
+		auth_conn_no_account(c);
+		c->state = CONN_OPEN;
+		return;
+	}
+	c->state = CONN_GRANTED;
+	if (!auth_grant_allowed(c))
+		auth_conn_kick(c, KICK_REMOVED, "The account was removed");
+}
+
 void
 auth_conn_opened(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
 	const struct m_conn_open	*m = arg;
 	struct auth_conn		*c = auth_conn_find(p->gen, msg->id);
+	int				 known;
 
 	/* told on another channel before, which is gone or about to */
 	if (c != NULL && c->peer != NULL && c->peer != p) {
@@ -263,18 +295,19 @@ auth_conn_opened(struct proc_peer *p, struct imsg *msg, const void *arg)
 		    "no address");
 		return;
 	}
-	if (c == NULL) {
+	known = c != NULL;
+	if (c == NULL)
 		c = conn_new(p->gen, msg->id);
-		c->state = CONN_OPEN;
-	} else {
-		tmo_stop(&c->tmo);
-		c->state = CONN_GRANTED;
-	}
+	tmo_stop(&c->tmo);
 	c->peer = p;
 	c->tls = m->tls;
+	c->in = m->in;
+	c->state = CONN_OPEN;
+	if (known)
+		conn_adopted(c);
+	else if (c->in)
+		conn_expect(c);
 	conn_address(c, m);
-	if (c->state == CONN_GRANTED && !auth_grant_allowed(c))
-		auth_conn_kick(c, KICK_REMOVED, "The account was removed");
 }
 
 void

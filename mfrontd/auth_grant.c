@@ -312,12 +312,13 @@ known_adopt(struct auth_conn *c, struct proc_peer *p,
 {
 	if (auth_conn_account(c, g->storage, g->account, g->user, 0) == -1)
 		fatal(NULL);
-	c->adopted = 1;
 	c->engine = p->slot;
 	c->egen = p->gen;
 	c->handle = g->acct;
-	if (c->state == CONN_OPEN)
+	if (c->state == CONN_OPEN) {
+		tmo_stop(&c->tmo);
 		c->state = CONN_GRANTED;
+	}
 	if (!auth_grant_allowed(c))
 		auth_conn_kick(c, KICK_REMOVED, "The account was removed");
 }
@@ -339,7 +340,7 @@ auth_grant_known(struct proc_peer *p, struct imsg *msg, const void *arg)
 	}
 	if (c == NULL)
 		c = auth_conn_orphan(g->gen, g->session);
-	if (c->acct == NULL && (c->state == CONN_OPEN ||
+	if (c->acct == NULL && ((c->state == CONN_OPEN && c->in) ||
 	    c->state == CONN_ORPHAN))
 		known_adopt(c, p, g);
 	else if ((c->ask.req == 0 || c->ask.gen != p->gen) &&

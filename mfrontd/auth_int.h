@@ -157,7 +157,7 @@ struct auth_conn {
 	uint8_t			 tls;
 	uint8_t			 addrlen;	/* 0: a unix socket */
 	uint8_t			 addr[16];
-	int			 adopted;	/* its login was before us */
+	int			 in;		/* it was logged in before us */
 	uint32_t		 failures;	/* on this connection */
 	struct auth_addr	*from;
 	struct auth_login	*login;		/* CONN_CHECK */

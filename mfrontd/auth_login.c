@@ -324,17 +324,10 @@ login_by_storage(struct auth_conn *c, struct auth_login *l,
 	auth_login_clock(c);
 }
 
-/* A session logged in before our time whose client heard of no success. */
 static int
 login_may_begin(struct auth_conn *c)
 {
-	if (c->state == CONN_GRANTED && c->adopted) {
-		auth_grant_revoke(c);
-		auth_conn_no_account(c);
-		c->adopted = 0;
-		c->state = CONN_OPEN;
-	}
-	return c->state == CONN_OPEN || c->state == CONN_KICKED;
+	return (c->state == CONN_OPEN && !c->in) || c->state == CONN_KICKED;
 }
 
 void

@@ -563,6 +563,7 @@ session_announce(struct lsession *s)
 
 	m.addr = msg_blob_of(s->addr, s->addrlen);
 	m.tls = (uint8_t)io_is_tls(&s->io);
+	m.in = (s->flags & LS_LOGGED_IN) != 0;
 	proc_send(proc_find(ROLE_AUTH, 0), M_conn_open, s->id, 0, -1, &m);
 }
 
@@ -942,23 +943,6 @@ listener_regrant(struct proc_peer *p, struct imsg *msg, const void *arg)
 
 static void	st_engine_lost(struct proc_peer *);
 
-static void
-listener_peer_up(struct proc_peer *p)
-{
-	struct lsession	*s;
-	uint32_t	 i = 0;
-
-	if (p->role == ROLE_ENGINE && lproto->engine != NULL)
-		lproto->engine(p, 1);
-	while ((s = lsession_each(&i)) != NULL) {
-		if (p->role == ROLE_AUTH)
-			session_announce(s);
-		/* auth may have known of this engine before we did */
-		else if (p->role == ROLE_ENGINE && s->egen == p->gen)
-			st_release_held(s);
-	}
-}
-
 /* What was asked of auth has no answer any more. */
 static void
 session_auth_lost(struct lsession *s)
@@ -974,6 +958,41 @@ session_auth_lost(struct lsession *s)
 		lproto->auth_lost(s);
 }
 
+/*
+ * A new auth is told which sessions are logged in.  That must stay true: if
+ * the old one's end was not seen yet, it is not heard any more.
+ */
+static void
+listener_auth_up(struct proc_peer *new)
+{
+	struct proc_peer *p;
+
+	TAILQ_FOREACH(p, &proc_self.peers, entry)
+		if (p->role == ROLE_AUTH && p != new)
+			proc_drop(p);
+}
+
+static void
+listener_peer_up(struct proc_peer *p)
+{
+	struct lsession	*s;
+	uint32_t	 i = 0;
+
+	if (p->role == ROLE_ENGINE && lproto->engine != NULL)
+		lproto->engine(p, 1);
+	if (p->role == ROLE_AUTH)
+		listener_auth_up(p);
+	while ((s = lsession_each(&i)) != NULL) {
+		if (p->role == ROLE_AUTH) {
+			session_auth_lost(s);
+			session_announce(s);
+		} else if (p->role == ROLE_ENGINE && s->egen == p->gen) {
+			/* auth may have known of it before we did */
+			st_release_held(s);
+		}
+	}
+}
+
 static void
 listener_peer_down(struct proc_peer *p)
 {
@@ -987,7 +1006,8 @@ listener_peer_down(struct proc_peer *p)
 		if (lproto->engine != NULL)
 			lproto->engine(p, 0);
 	}
-	if (p->role == ROLE_AUTH)
+	/* if there is another one, it was done when that came */
+	if (p->role == ROLE_AUTH && proc_find(ROLE_AUTH, 0) == NULL)
 		while ((s = lsession_each(&i)) != NULL)
 			session_auth_lost(s);
 	if (l == NULL)

@@ -784,17 +784,28 @@ class Grants(Auth):
 
 
 class Restart(Auth):
-    """This auth takes another's place: engines tell what was granted"""
+    """This auth takes another's place: engines tell what was granted,
+    listeners which sessions are logged in"""
 
     def known(self, session, account='demo', gen=None, acct=5):
         self.engine.send('granted', gen=gen or self.imap.gen,
                          session=session, account=account, user=account,
                          acct=acct)
 
+    def there(self, session, logged_in=1):
+        self.imap.send('conn_open', sid=session, addr=HERE,
+                       **{'in': logged_in})
+
+    def kick(self, n):
+        """Is it known as what it is?"""
+        control = self.auth.peer('control')
+        control.send('ctl_kick_user', req=1, user='demo')
+        self.assertIn('%d session' % n, control.expect('ctl_end').text)
+
     def test_session_first(self):
         """conn_open before granted: the session goes on"""
         self.begin()
-        self.open(1)
+        self.there(1)
         self.known(1)
         self.imap.silent(0.2)
         self.imap.send('conn_close', sid=1)
@@ -805,13 +816,45 @@ class Restart(Auth):
         self.begin()
         self.known(1)
         time.sleep(0.1)
-        self.open(1)
-        # it is known as what it is: kicked with its user
-        control = self.auth.peer('control')
-        control.send('ctl_kick_user', req=1, user='demo')
-        control.expect('ctl_end', ok=1)
+        self.there(1)
+        self.imap.silent(0.1)
+        self.kick(1)
         self.engine.expect('revoke', session=1)
         self.imap.expect('kick', sid=1)
+
+    def test_not_in(self):
+        """the old auth died before it told of the login: taken back, in
+        whatever order one hears of it"""
+        self.begin()
+        self.there(1, 0)
+        self.known(1)
+        self.engine.expect('revoke', session=1)
+        self.known(2)
+        time.sleep(0.1)
+        self.there(2, 0)
+        self.engine.expect('revoke', session=2)
+        # and the client may try again
+        for n, user in ((1, 'sha'), (2, 'demo')):
+            self.ask(n, user)
+            self.hashed(1)
+            self.granted(session=n, account=user)
+            self.imap.expect('auth_ok', sid=n, user=user)
+
+    def test_again_at_once(self):
+        """the client tries again before the engine has told"""
+        self.begin(delay=1)
+        self.there(1, 0)
+        self.ask(1, 'sha')
+        m = self.hash.expect('hash_req')
+        self.known(1)
+        self.engine.expect('revoke', session=1)
+        self.hash.send('hash_res', req=m.req, match=1)
+        m = self.engine.expect('grant', account='sha')
+        # told before it read this: what it will have is the new one
+        self.known(1)
+        self.engine.silent(0.2)
+        self.engine.send('grant_ok', req=m.req)
+        self.imap.expect('auth_ok', user='sha')
 
     def test_listener_later(self):
         """granted before the listener itself is known"""
@@ -819,23 +862,26 @@ class Restart(Auth):
         gen = Child.next_gen()
         self.known(3, gen=gen)
         imap = self.auth.peer('imap', slot=1, gen=gen)
-        imap.send('conn_open', sid=3, addr=HERE)
+        imap.send('conn_open', sid=3, addr=HERE, **{'in': 1})
         imap.silent(0.2)
         imap.send('conn_close', sid=3)
         self.engine.expect('revoke', gen=gen, session=3)
 
     @atf.timeout(120)
     def test_nobody(self):
-        """a session that no listener has: taken back after 30 s"""
+        """a session that no listener has, one that no engine has: ended
+        after 30 s"""
         self.begin()
         self.known(4, gen=Child.next_gen())
+        self.there(5)
         self.engine.silent(20)
         self.engine.expect('revoke', timeout=15, session=4)
+        self.imap.expect('kick', timeout=15, sid=5)
 
     def test_removed(self):
         """the account went while no auth was there"""
         self.begin()
-        self.open(1)
+        self.there(1)
         self.known(1, 'ghost')
         self.engine.expect('revoke', session=1)
         self.imap.expect('kick', sid=1)
@@ -845,7 +891,7 @@ class Restart(Auth):
     def test_engine_too(self):
         """then the engine goes: granted again"""
         self.begin()
-        self.open(1)
+        self.there(1)
         self.known(1)
         self.imap.silent(0.1)
         self.engine.close()
@@ -853,23 +899,10 @@ class Restart(Auth):
         self.granted(session=1, account='demo', user='demo')
         self.imap.expect('regrant', sid=1)
 
-    def test_login_again(self):
-        """the old auth died before it could tell of the login: the client
-        tries again, as another"""
-        self.begin()
-        self.open(1)
-        self.known(1)
-        self.imap.silent(0.1)
-        self.ask(1, 'sha')
-        self.engine.expect('revoke', session=1)
-        self.hashed(1)
-        self.granted(session=1, account='sha')
-        self.imap.expect('auth_ok', user='sha')
-
     def test_counts(self):
         """what was granted before counts for the account's limit"""
         self.begin(conn_account=1)
-        self.open(1)
+        self.there(1)
         self.known(1)
         self.open(2)
         self.ask(2)
@@ -921,6 +954,13 @@ class Violations(Auth):
         self.ask(1)
         self.refused(self.imap)
         self.engine.expect('revoke', session=1)
+
+    def test_login_when_known(self):
+        """a session that says it is logged in does not log in"""
+        self.begin()
+        self.imap.send('conn_open', sid=1, addr=HERE, **{'in': 1})
+        self.ask(1)
+        self.refused(self.imap)
 
     def test_bad_mechanism(self):
         self.begin()

@@ -179,6 +179,33 @@ class Authorization(Pop3):
         self.grant()
         self.ok(c.line())
 
+    def test_auth_restarts(self):
+        """a new auth hears who is logged in; one that comes before the old
+        one's end is seen is the one that counts"""
+        self.begin()
+        c, d = self.login(), self.connect()
+        self.ok(d.cmd('USER joe'))
+        d.send('PASS pw')
+        m = self.auth.until('auth_req')
+        old, self.auth = self.auth, self.child.peer('auth')
+        told = {m.sid: m.fields['in'] for m in (
+            self.auth.expect('conn_open'), self.auth.expect('conn_open'))}
+        self.assertEqual(0, told.pop(m.sid))
+        self.assertEqual([1], list(told.values()))
+        # the old one's word comes too late
+        try:
+            old.send('auth_ok', sid=m.sid, user='joe',
+                     egen=self.engines[0].gen)
+        except OSError:
+            pass
+        self.err(d.line(), 'SYS/TEMP')
+        self.err(d.cmd('STAT'))
+        self.ok(d.cmd('USER joe'))
+        d.send('PASS pw')
+        self.grant()
+        self.ok(d.line())
+        self.ok(c.cmd('STAT'))
+
     def test_slow_auth(self):
         """auth does not answer in time, and then does"""
         self.begin(t_backend=1)
