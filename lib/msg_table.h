@@ -75,6 +75,7 @@ MSG(conf_limits, R_PARENT, R_CHILD, NOFD, 0)
 	U32(conf_limits, line)		/* bytes of a command line */
 	U32(conf_limits, literal)	/* bytes of literals in a command */
 	U32(conf_limits, recipients)
+	U32(conf_limits, rcpt_rate)	/* a second, of an lmtp process */
 	U32(conf_limits, badcmds)
 	U32(conf_limits, t_login)	/* seconds, all of them */
 	U32(conf_limits, t_idle)

@@ -20,8 +20,7 @@
 #include "log.h"
 
 #define RCPTS_MAX	2000	/* of a transaction, whatever LMTP says */
-#define RCPT_RATE	500	/* a second, of one lmtp process */
-#define RCPT_BURST	2000
+#define RCPT_BURST	4	/* seconds' worth of recipients at once */
 
 struct auth_txn {
 	uint32_t		 txn;
@@ -42,7 +41,7 @@ struct auth_rcpt {
 
 /* How much an lmtp process may still ask. */
 struct rcpt_bucket {
-	uint32_t		 left;
+	uint64_t		 left;
 	time_t			 when;
 };
 
@@ -337,11 +336,11 @@ rcpt_over_rate(struct proc_peer *p)
 {
 	struct rcpt_bucket	*b = p->data;
 	time_t			 now = tmo_now();
-	uint64_t		 left;
+	uint64_t		 left, rate = auth_conf->limits.rcpt_rate;
 
-	left = b->left + (uint64_t)(now - b->when) * RCPT_RATE;
+	left = b->left + (uint64_t)(now - b->when) * rate;
 	b->when = now;
-	b->left = left > RCPT_BURST ? RCPT_BURST : (uint32_t)left;
+	b->left = left > RCPT_BURST * rate ? RCPT_BURST * rate : left;
 	if (b->left == 0)
 		return 1;
 	b->left--;
@@ -366,40 +365,49 @@ rcpt_new(struct auth_conn *c, uint32_t req, const char *address)
 	return r;
 }
 
+/* Not now, whoever it is for; NULL: it can be looked at. */
+static const char *
+rcpt_refused(struct proc_peer *p, const struct auth_conn *c, uint32_t txn)
+{
+	if (c->state != CONN_OPEN)
+		return "Not on this connection";
+	if (rcpt_over_rate(p)) {
+		auth_count(COUNT_RCPTS_LIMITED);
+		return "Too many recipients at once, try again later";
+	}
+	if (c->txn != NULL && c->txn->txn == txn &&
+	    c->txn->nrcpts >= RCPTS_MAX)
+		return "Too many recipients in one transaction";
+	return NULL;
+}
+
+static void
+rcpt_begin(struct auth_conn *c, uint32_t req, const struct m_rcpt_req *m)
+{
+	struct auth_rcpt *r;
+
+	if (txn_get(c, m->txn) == NULL ||
+	    (r = rcpt_new(c, req, m->address)) == NULL)
+		rcpt_answer(c, req, ST_UNAVAILABLE, 0, NULL);
+	else if (auth_conf->kind == AUTH_FILE)
+		rcpt_by_file(r);
+	else
+		rcpt_by_storage(r, m);
+}
+
 void
 auth_rcpt_req(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
 	const struct m_rcpt_req	*m = arg;
 	struct auth_conn	*c;
-	struct auth_txn		*t;
-	struct auth_rcpt	*r = NULL;
+	const char		*why;
 
 	if ((c = auth_conn_known(p, msg)) == NULL)
 		return;
-	if (c->state != CONN_OPEN) {
-		rcpt_answer(c, msg->req, ST_TRY_LATER, 0, NULL);
-		return;
-	}
-	if (rcpt_over_rate(p)) {
-		auth_count(COUNT_RCPTS_LIMITED);
-		rcpt_answer(c, msg->req, ST_TRY_LATER, 0,
-		    "Too many recipients at once, try again later");
-		return;
-	}
-	t = txn_get(c, m->txn);
-	if (t != NULL && t->nrcpts >= RCPTS_MAX) {
-		rcpt_answer(c, msg->req, ST_TRY_LATER, 0,
-		    "Too many recipients in one transaction");
-		return;
-	}
-	if (t == NULL || (r = rcpt_new(c, msg->req, m->address)) == NULL) {
-		rcpt_answer(c, msg->req, ST_UNAVAILABLE, 0, NULL);
-		return;
-	}
-	if (auth_conf->kind == AUTH_FILE)
-		rcpt_by_file(r);
+	if ((why = rcpt_refused(p, c, m->txn)) != NULL)
+		rcpt_answer(c, msg->req, ST_TRY_LATER, 0, why);
 	else
-		rcpt_by_storage(r, m);
+		rcpt_begin(c, msg->req, m);
 }
 
 /* lmtp processes */
@@ -411,7 +419,7 @@ auth_rcpt_up(struct proc_peer *p)
 
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		fatal(NULL);
-	b->left = RCPT_BURST;
+	b->left = UINT32_MAX;	/* what is too much goes at the first use */
 	b->when = tmo_now();
 	p->data = b;
 	if (last_handle == 0)

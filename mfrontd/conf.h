@@ -127,6 +127,7 @@ struct conf_limits {
 	uint32_t	 line;
 	uint32_t	 literal;
 	uint32_t	 recipients;
+	uint32_t	 rcpt_rate;		/* recipients a second */
 	uint32_t	 badcmds;
 	uint32_t	 t_login;		/* seconds */
 	uint32_t	 t_idle;

@@ -59,6 +59,8 @@ static const struct number numbers[NUM_MAX] = {
 	    UNIT_SIZE, K, 16 * K * K, 256 * K),
 	[NUM_RECIPIENTS] = NUM("recipients", limits.recipients,
 	    UNIT_COUNT, 1, 2000, 1000),
+	[NUM_RCPT_RATE] = NUM("recipients per second", limits.rcpt_rate,
+	    UNIT_COUNT, 1, 1000000, 5000),
 	[NUM_BADCMDS] = NUM("bad commands", limits.badcmds,
 	    UNIT_COUNT, 1, 10000, 10),
 	[NUM_FAILURES] = NUM("failed logins", limits.failures,

@@ -32,6 +32,7 @@ send_limits(struct child *c, const struct conf *conf)
 	m.line = l->line;
 	m.literal = l->literal;
 	m.recipients = l->recipients;
+	m.rcpt_rate = l->rcpt_rate;
 	m.badcmds = l->badcmds;
 	m.t_login = l->t_login;
 	m.t_idle = l->t_idle;

@@ -81,9 +81,10 @@ dump_limits(const struct conf_limits *l)
 {
 	printf("connections %u address %u account %u login %u\n",
 	    l->conn_total, l->conn_address, l->conn_account, l->conn_login);
-	printf("message %llu line %u literal %u recipients %u badcmds %u "
-	    "failures %u\n", (unsigned long long)l->message, l->line,
-	    l->literal, l->recipients, l->badcmds, l->failures);
+	printf("message %llu line %u literal %u recipients %u rate %u "
+	    "badcmds %u failures %u\n", (unsigned long long)l->message,
+	    l->line, l->literal, l->recipients, l->rcpt_rate, l->badcmds,
+	    l->failures);
 	printf("login %u idle %u command %u write %u backend %u\n",
 	    l->t_login, l->t_idle, l->t_command, l->t_write, l->t_backend);
 	printf("poll %u check %u delay %u cache %llu pool %u\n", l->poll,

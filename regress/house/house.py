@@ -202,10 +202,10 @@ class House(unittest.TestCase):
 
 LIMITS = dict(conn_total=1000, conn_address=100, conn_account=50,
               conn_login=1000, message=1 << 20, line=65536, literal=262144,
-              recipients=100, badcmds=10, t_login=60, t_idle=60, t_command=60,
-              t_write=60, t_backend=10, poll=30, check=600, delay=0,
-              failures=0, cache=1 << 20, pool=8, plain_loopback=1,
-              hostname='mail.example.org')
+              recipients=100, rcpt_rate=500, badcmds=10, t_login=60,
+              t_idle=60, t_command=60, t_write=60, t_backend=10, poll=30,
+              check=600, delay=0, failures=0, cache=1 << 20, pool=8,
+              plain_loopback=1, hostname='mail.example.org')
 
 
 def limits(**over):
