@@ -129,7 +129,7 @@ listen imap on 127.0.0.1 port $m_imap
 listen pop3 on 127.0.0.1 port $m_pop3
 listen lmtp on 127.0.0.1 port $m_lmtp
 prefork { imap $workers, pop3 $workers, lmtp $workers }
-limits { connections per address 10000 }
+limits { connections per address 10000, recipients per second 100000 }
 EOF
 }
 
