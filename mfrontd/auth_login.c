@@ -324,6 +324,23 @@ login_by_storage(struct auth_conn *c, struct auth_login *l,
 	auth_login_clock(c);
 }
 
+static void
+login_begin(struct auth_conn *c, struct auth_login *l,
+    const struct m_auth_req *m)
+{
+	int himself = login_is_himself(l, m->authzid);
+
+	if (auth_conf->kind == AUTH_FILE)
+		login_by_file(c, l, himself);
+	else if (*l->user == '\0')
+		login_refuse(c, ST_BAD_CREDENTIALS, m->user, "unknown user");
+	else if (!himself)
+		login_refuse(c, ST_BAD_CREDENTIALS, m->user,
+		    "another identity asked for");
+	else
+		login_by_storage(c, l, m);
+}
+
 static int
 login_may_begin(struct auth_conn *c)
 {
@@ -336,7 +353,6 @@ auth_login_req(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_auth_req	*m = arg;
 	struct auth_conn	*c;
 	struct auth_login	*l;
-	int			 himself;
 
 	if ((c = auth_conn_known(p, msg)) == NULL)
 		return;
@@ -352,20 +368,10 @@ auth_login_req(struct proc_peer *p, struct imsg *msg, const void *arg)
 		login_refuse(c, ST_TRY_LATER, m->user, "too many failures");
 		return;
 	}
-	if ((l = login_new(c, m)) == NULL) {
+	if ((l = login_new(c, m)) == NULL)
 		auth_login_unavailable(c, ST_UNAVAILABLE, "No memory");
-		return;
-	}
-	himself = login_is_himself(l, m->authzid);
-	if (auth_conf->kind == AUTH_FILE)
-		login_by_file(c, l, himself);
-	else if (*l->user == '\0')
-		login_refuse(c, ST_BAD_CREDENTIALS, m->user, "unknown user");
-	else if (!himself)
-		login_refuse(c, ST_BAD_CREDENTIALS, m->user,
-		    "another identity asked for");
 	else
-		login_by_storage(c, l, m);
+		login_begin(c, l, m);
 }
 
 /* the decision */
