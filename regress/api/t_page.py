@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """mfront-storage(7): its programs run, its tables and numbers are those of
-the code."""
+the code.  mfrontd(8): its lines of the log are those that are written."""
 
 import os
 import poplib
@@ -198,6 +198,66 @@ class Programs(unittest.TestCase):
                            capture_output=True, text=True)
         self.assertEqual((p.returncode, p.stderr),
                          (0, 'configuration OK\n'))
+
+
+class Log(unittest.TestCase):
+    def shown(self):
+        """event -> the names of the parts of its line, in order"""
+        found = {}
+        text = read('mfrontd', 'mfrontd.8')
+        for block in re.findall(r'\n\.It Xo\n(.*?)\.Xc\n', text, re.S):
+            for event in re.search(r'event=([\w| -]+)',
+                                   block).group(1).split(' | '):
+                found[event.split()[0]] = re.findall(r'(\w+)=', block)
+        return found
+
+    def fail2ban(self):
+        """The two expressions of the example as one of Python's"""
+        text = page.unroff(read('mfrontd', 'mfrontd.8'))
+        first, second = (re.search(r'\n%s = (.*)\n' % name, text).group(1)
+                         for name in ('prefregex', 'failregex'))
+        first = first.replace('%(__prefix_line)s', '')
+        inner = second.removeprefix('^').replace('<HOST>',
+                                                 r'(?P<host>[0-9a-f.:]+)')
+        return re.compile(first.replace(
+            '<F-CONTENT>.+</F-CONTENT>', inner + '.+'), re.M)
+
+    @atf.timeout(240)
+    def test_lines(self):
+        """Each event is logged as the page shows it"""
+        forged = 'auth: session=1 event=auth-failed remote=9.9.9.9 service=x'
+        with Whole(listen=('imap', 'lmtp'),
+                   conf='failure delay 0\n') as house:
+            c = house.imap(user=None)
+            c.cmd('LOGIN joe "wrong"')
+            c.cmd('LOGIN "%s" "wrong"' % forged)
+            c.ok('LOGIN joe "%s"' % PASSWORD)
+            c.ok('LOGOUT')
+            c.close()
+            m = house.client('lmtp')
+            m.line()
+            m.send('LHLO test')
+            while m.line()[3] == '-':
+                pass
+            m.cmd('MAIL FROM:<"%s"@example.org>' % forged)
+            m.cmd('RCPT TO:<nobody@localhost>')
+            m.cmd('RCPT TO:<joe@localhost>')
+            m.cmd('DATA')
+            self.assertRegex(m.cmd('Subject: x', '', 'x', '.'), '^250 ')
+            m.cmd('QUIT')
+            m.close()
+            house.logged('event=closed', count=2)
+            log = house.log()
+        shown = self.shown()
+        self.assertEqual(set(shown), {
+            'login', 'auth-failed', 'closed', 'delivered', 'deferred',
+            'refused', 'recipient-refused'})
+        for event in set(shown) - {'deferred', 'refused'}:
+            line = re.search(r'(?m)^\w+: (session=\S+ event=%s .*)$' % event,
+                             log).group(1)
+            plain = re.sub(r'"[^"]*"|<[^>]*>', '', line)
+            self.assertEqual(re.findall(r'(\w+)=', plain), shown[event])
+        self.assertEqual(self.fail2ban().findall(log), ['127.0.0.1'] * 2)
 
 
 if __name__ == '__main__':
