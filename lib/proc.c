@@ -23,6 +23,7 @@ struct proc_self proc_self = {
 
 static const struct proc_ops	*ops;
 static uint32_t			 conf_serial;
+static int			 conf_held;
 static int			 turn_work;	/* peers dirty or dead */
 
 static void	proc_event(int, short, void *);
@@ -413,17 +414,40 @@ child_conf_end(struct proc_peer *p, struct imsg *msg, const void *arg)
 }
 
 static void
+conf_done(void)
+{
+	struct m_conf_done done = { conf_serial };
+
+	proc_send(proc_self.parent, M_conf_done, 0, 0, -1, &done);
+}
+
+void
+proc_conf_hold(void)
+{
+	conf_held = 1;
+}
+
+void
+proc_conf_release(void)
+{
+	if (!conf_held)
+		return;
+	conf_held = 0;
+	conf_done();
+}
+
+static void
 child_conf_commit(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
-	const struct m_conf_commit	*m = arg;
-	struct m_conf_done		 done;
+	const struct m_conf_commit *m = arg;
 
 	if (m->serial != conf_serial)
 		return;
+	conf_held = 0;
 	if (ops->conf_commit != NULL)
 		ops->conf_commit();
-	done.serial = m->serial;
-	proc_send(p, M_conf_done, 0, 0, -1, &done);
+	if (!conf_held)
+		conf_done();
 }
 
 static void

@@ -102,6 +102,12 @@ struct proc_peer *proc_find_gen(enum role, uint32_t);
 /* Close a channel: peer_down is called at the end of the turn. */
 void	 proc_drop(struct proc_peer *);
 /*
+ * A process that needs more than the switch itself to be up says hold in
+ * its conf_commit, and release when it is; the parent waits.
+ */
+void	 proc_conf_hold(void);
+void	 proc_conf_release(void);
+/*
  * A sibling has sent what it must not: the message is logged by name, the
  * parent told, the channel closed.
  */

@@ -20,9 +20,12 @@ engine_limits(struct proc_peer *p, struct imsg *msg, const void *arg)
 	staged_limits.hostname = NULL;
 }
 
+static int first_conf;
+
 static void
 engine_conf_begin(int first)
 {
+	first_conf = first;
 	estorage_conf_begin();
 }
 
@@ -33,6 +36,9 @@ engine_conf_commit(void)
 	hreq_limits();
 	content_limit();
 	estorage_conf_commit();
+	/* at the start "ready" means that mail can be had */
+	if (first_conf && !estorage_settled())
+		proc_conf_hold();
 }
 
 static void

@@ -137,6 +137,7 @@ void		 estorage_conf_ca(struct proc_peer *, struct imsg *,
 		    const void *);
 void		 estorage_conf_client(struct proc_peer *, struct imsg *,
 		    const void *);
+int		 estorage_settled(void);
 void		 estorage_init(void);
 /* Tell one peer (or all: NULL) what is known of a storage. */
 void		 estorage_tell(struct estorage *, struct proc_peer *);

@@ -139,6 +139,26 @@ doc_read(struct estorage *st, struct json *j)
 	return 0;
 }
 
+/* Have the embedded stores answered, one way or the other? */
+int
+estorage_settled(void)
+{
+	const struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (st->embedded && !st->stale && st->state != STORAGE_UP &&
+		    st->state != STORAGE_DOWN)
+			return 0;
+	return 1;
+}
+
+static void
+storage_settle(void)
+{
+	if (estorage_settled())
+		proc_conf_release();
+}
+
 static void
 storage_down(struct estorage *st, const char *why)
 {
@@ -151,6 +171,7 @@ storage_down(struct estorage *st, const char *why)
 	estorage_tell(st, NULL);
 	hreq_fail_waiting(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text,
 	    0);
+	storage_settle();
 }
 
 static void
@@ -173,6 +194,7 @@ doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
 	log_info("storage %s: %s is up", st->name, st->server);
 	eevents_start(st);
 	estorage_tell(st, NULL);
+	storage_settle();
 }
 
 static int
