@@ -286,8 +286,12 @@ parent_advance(void)
 	int		 stands;
 
 	TAILQ_FOREACH(c, &parent.children, entry)
-		if (c->state == CHILD_PREPARED && !ROLE_IS_LISTENER(c->role))
+		if (c->state == CHILD_PREPARED &&
+		    !ROLE_IS_LISTENER(c->role)) {
+			/* it hears of the switch first, then of siblings */
 			child_commit(c);
+			wire_all(c);
+		}
 	stands = parent.up || house_stands();
 	TAILQ_FOREACH(c, &parent.children, entry) {
 		if (c->state == CHILD_PREPARED && stands) {
@@ -352,8 +356,6 @@ on_conf_done(struct proc_peer *p, struct imsg *msg, const void *arg)
 	if (c->state != CHILD_COMMITTED)
 		return;
 	c->state = CHILD_RUNNING;
-	if (!c->wired)
-		wire_all(c);
 	parent_advance();
 }
 

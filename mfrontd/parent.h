@@ -18,8 +18,8 @@
  * A child's way: it is started (hello), enters its sandbox (ready), gets
  * its configuration (conf_begin .. conf_end), accepts it (conf_status),
  * switches to it (conf_commit .. conf_done).  A listener is connected to its
- * siblings before it switches, since it then accepts connections; all others
- * after, since they must know their part before somebody asks.
+ * siblings before it is told to switch, since it then accepts connections;
+ * all others after, since they must know their part before somebody asks.
  */
 enum child_state {
 	CHILD_NONE,		/* not running; waits for its restart */
