@@ -691,11 +691,18 @@ session_begin(struct llisten *l, int fd, const struct sockaddr_storage *ss)
 	io_resume(&s->io);
 }
 
+/* A way that the sandbox leaves open. */
+static void
+spare_take(void)
+{
+	if (spare == -1)
+		spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
 static void
 listener_again(int fd, short ev, void *arg)
 {
-	if (spare == -1)
-		spare = dup(STDERR_FILENO);
+	spare_take();
 	if (!proc_self.stopping)
 		listen_events(conf, 1);
 }
@@ -710,9 +717,10 @@ accept_full(struct llisten *l)
 	log_warn("%s: accept", l->name);
 	if (spare != -1) {
 		close(spare);
+		spare = -1;
 		if ((fd = accept(l->fd, NULL, NULL)) != -1)
 			close(fd);
-		spare = dup(STDERR_FILENO);
+		spare_take();
 	}
 	count.refused++;
 	listen_events(conf, 0);
@@ -1318,7 +1326,7 @@ listener_init(void)
 		log_warnx("tls_init failed");
 		return -1;
 	}
-	spare = dup(STDERR_FILENO);
+	spare_take();
 	return lproto->init != NULL ? lproto->init() : 0;
 }
 

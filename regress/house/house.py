@@ -217,9 +217,10 @@ class Listener(House):
 
     role = None
     tls = 0                             # 0 plain, 1 starttls, 2 tls
+    hello = {}                          # what the parent says differently
 
     def begin(self, engines=1, auth=True, allow=None, unix=False, **lim):
-        self.child = self.start(self.role)
+        self.child = self.start(self.role, **self.hello)
         if unix:
             self.dir = tempfile.TemporaryDirectory()
             self.address = os.path.join(self.dir.name, 'sock')

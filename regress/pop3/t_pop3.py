@@ -317,6 +317,31 @@ class Authorization(Pop3):
         self.ok(b.cmd('CAPA'))
 
 
+class Descriptors(Pop3):
+    hello = dict(nfiles=40)
+
+    def test_none_left(self):
+        """without a descriptor the newest are turned away; those that are
+        there go on, and when some leave others may come"""
+        self.begin()
+        held = [self.connect() for _ in range(10)]
+        more = [self.connect(greet=False) for _ in range(60)]
+        self.child.logged('accept: Too many open files')
+        refused = 0
+        for c in more:
+            try:
+                refused += c.more(0.5) == b''
+            except (TimeoutError, socket.timeout):
+                pass
+        self.assertGreater(refused, 0)
+        for c in held:
+            self.ok(c.cmd('CAPA'))
+            c.block()
+        for c in more:
+            c.close()
+        self.ok(self.connect().greeting)
+
+
 class Tls(Pop3):
     tls = 1
 
