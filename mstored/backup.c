@@ -22,6 +22,9 @@
 struct transfer {
 	int		 from;		/* folder */
 	int		 link;		/* rather than copy, where it goes */
+	int		 own;		/* whom what is made belongs to, */
+	uid_t		 uid;		/* if not to us */
+	gid_t		 gid;
 	struct store	*held;		/* a store that must not sweep */
 	time_t		 renew;
 	uint64_t	 files;
@@ -58,18 +61,20 @@ copy_bytes(int from, int to)
 }
 
 static int
-copy_file(int dir, const char *from, const char *to)
+copy_file(const struct transfer *t, const char *from, const char *to)
 {
 	int in, out, r;
 
-	if ((in = openat(dir, from, O_RDONLY | O_CLOEXEC)) == -1)
+	if ((in = openat(t->from, from, O_RDONLY | O_CLOEXEC)) == -1)
 		return -1;
 	if ((out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 	    0600)) == -1) {
 		close(in);
 		return -1;
 	}
-	r = copy_bytes(in, out);
+	r = t->own ? fchown(out, t->uid, t->gid) : 0;
+	if (r == 0)
+		r = copy_bytes(in, out);
 	close(in);
 	if (close(out) == -1)
 		r = -1;
@@ -81,7 +86,23 @@ transfer_name(struct transfer *t, const char *from, const char *to)
 {
 	if (t->link && linkat(t->from, from, AT_FDCWD, to, 0) == 0)
 		return 0;
-	return copy_file(t->from, from, to);
+	return copy_file(t, from, to);
+}
+
+static int
+transfer_mkdir(const struct transfer *t, const char *name)
+{
+	if (mkdir(name, 0700) == -1) {
+		if (errno == EEXIST)
+			return 0;
+		log_warn("mkdir %s", name);
+		return -1;
+	}
+	if (t->own && chown(name, t->uid, t->gid) == -1) {
+		log_warn("chown %s", name);
+		return -1;
+	}
+	return 0;
 }
 
 /* The server must not take away what is still to be copied. */
@@ -106,10 +127,8 @@ transfer_file(void *arg, const uint8_t *rnd, uint64_t size)
 	name_put_file(place, rnd, 0);
 	name_put_file(new, rnd, 1);
 	snprintf(dir, sizeof(dir), "body/%02x", rnd[0]);
-	if (mkdir(dir, 0700) == -1 && errno != EEXIST) {
-		log_warn("mkdir %s", dir);
+	if (transfer_mkdir(t, dir) == -1)
 		return 1;
-	}
 	/* where it is, where it may be, where it may have gone meanwhile */
 	if (transfer_name(t, place, place) == -1 && (errno != ENOENT ||
 	    (transfer_name(t, new, place) == -1 && (errno != ENOENT ||
@@ -143,8 +162,9 @@ fsync_bodies(void)
 
 /* The target: a folder that is new, or empty. */
 static int
-enter_target(const char *path)
+enter_target(struct transfer *t, const char *path)
 {
+	struct stat	 st;
 	struct dirent	*e;
 	DIR		*d;
 	int		 n = 0;
@@ -165,11 +185,17 @@ enter_target(const char *path)
 		log_warnx("%s is not empty", path);
 		return -1;
 	}
-	if (chdir(path) == -1 || mkdir("body", 0700) == -1 ||
-	    mkdir("body/new", 0700) == -1) {
+	if (chdir(path) == -1 || stat(".", &st) == -1) {
 		log_warn("%s", path);
 		return -1;
 	}
+	/* the folder's owner is who will run the server */
+	t->uid = st.st_uid;
+	t->gid = st.st_gid;
+	t->own = geteuid() == 0 && t->uid != 0;
+	if (transfer_mkdir(t, "body") == -1 ||
+	    transfer_mkdir(t, "body/new") == -1)
+		return -1;
 	return 0;
 }
 
@@ -223,7 +249,7 @@ backup_make(struct store *s, struct transfer *t, const char *target)
 
 	/* one state of the database, then the files that it names */
 	if (getcwd(home, sizeof(home)) == NULL || transfer_hold(t) == -1 ||
-	    enter_target(target) == -1)
+	    enter_target(t, target) == -1)
 		return -1;
 	if (getcwd(db, sizeof(db)) == NULL ||
 	    strlcat(db, "/store.db", sizeof(db)) >= sizeof(db))
@@ -264,24 +290,6 @@ backup_main(int argc, char **argv)
 
 /* restore */
 
-static int
-restore_own(const char *dir)
-{
-	struct stat st;
-
-	if (geteuid() != 0)
-		return 0;
-	/* as the owner of the folder, so that the server can open it all */
-	if (stat(dir, &st) == -1 || (st.st_uid != 0 &&
-	    (chown("body", st.st_uid, st.st_gid) == -1 ||
-	    chown("body/new", st.st_uid, st.st_gid) == -1 ||
-	    setegid(st.st_gid) == -1 || seteuid(st.st_uid) == -1))) {
-		log_warn("%s", dir);
-		return -1;
-	}
-	return 0;
-}
-
 int
 restore_main(int argc, char **argv)
 {
@@ -299,9 +307,9 @@ restore_main(int argc, char **argv)
 		return 1;
 	}
 	umask(077);
-	if (enter_target(argv[2]) == -1 || restore_own(".") == -1)
+	if (enter_target(&t, argv[2]) == -1)
 		return 1;
-	if (copy_file(t.from, "store.db", "store.db") == -1) {
+	if (copy_file(&t, "store.db", "store.db") == -1) {
 		log_warn("store.db");
 		return 1;
 	}

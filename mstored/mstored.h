@@ -34,7 +34,7 @@ struct mstored_conf {
 	int		 nuids;		/* beside root and our own user */
 	/* NULL: the caller is in its sandbox already */
 	const struct sandbox *sandbox;
-	char		 boot[MSTORED_BOOT];	/* mstored_boot(), before that */
+	char		 boot[MSTORED_BOOT];	/* by mstored_boot() */
 	log_sink	 sink;		/* NULL: as lib/log.h is set up */
 	uint64_t	 message;	/* bytes, at most */
 	unsigned int	 connections;

@@ -5,7 +5,7 @@
 #include "store_int.h"
 
 #define LOG_UIDS_MAX	16384	/* text of one row */
-#define LOG_HULL	1024	/* text over which a set of changes is widened */
+#define LOG_HULL	1024	/* text of a set that is widened */
 #define LOG_COLLECT	256	/* rows that store_changed() unites */
 
 /* One line for the stream; rows of one change are one line. */

@@ -9,10 +9,10 @@
 #include "store_int.h"
 
 #define MAILBOX_COLS							\
-	"m.no, m.uidvalidity, m.account, m.uidnext, m.messages, "		\
+	"m.no, m.uidvalidity, m.account, m.uidnext, m.messages, "	\
 	"m.unseen, m.deleted, m.size, m.modseq, m.block, m.floor, m.known"
 #define MAILBOX_MORE							\
-	", m.name, m.roles, EXISTS (SELECT 1 FROM subscription s "		\
+	", m.name, m.roles, EXISTS (SELECT 1 FROM subscription s "	\
 	"WHERE s.account = m.account AND s.name = m.name) "
 
 static const char *const s_sql[Q_MAX] = {

@@ -314,6 +314,57 @@ class Starts(unittest.TestCase):
         self.assertIn('usage', p.stderr)
 
 
+class Root(unittest.TestCase):
+    def test_user(self):
+        """Started by root with -u: another user, in the folder as its
+        root, and everything still works"""
+        if os.getuid() != 0:
+            self.skipTest('needs root to become another user')
+        s = Server('-u', 'nobody')
+        self.addCleanup(s.remove)
+        os.chmod(s.top, 0o755)
+        os.rmdir(s.folder)
+        s.start()
+        with open('/proc/%d/status' % s.proc.pid) as f:
+            self.assertRegex(f.read(), r'(?m)^Uid:(\t65534){4}$')
+        self.assertEqual(os.readlink('/proc/%d/root' % s.proc.pid),
+                         os.path.realpath(s.folder))
+        self.assertRegex(s.logged(), r'sandbox: .*chroot user')
+        # beside it, root's commands leave nothing that it cannot open
+        c = s.client()
+        m = c.mailbox('joe')['id']
+        for i in range(5):
+            c.add('joe', m, b'x' * 200000)
+        s.admin('user', 'add', 'jim', stdin='$2b$04$' + 'x' * 53)
+        s.admin('backup', s.folder, s.top + '/backup')
+        c.close()
+        s.stop()
+        s.admin('user', 'add', 'eve', stdin='$2b$04$' + 'x' * 53)
+        s.start()
+        c = s.client()
+        self.assertEqual(len(c.state('joe', m)), 5)
+        self.assertEqual(len(c.mailboxes('eve')), 1)
+        c.add('joe', m, b'y')
+        c.close()
+        s.stop()
+        s.check()
+        for top, dirs, files in os.walk(s.folder):
+            for name in files + dirs:
+                if name != 'lock':
+                    self.assertEqual(os.stat(os.path.join(top, name)).st_uid,
+                                     65534, name)
+        # and what is restored into its folder is its own
+        os.mkdir(s.top + '/new')
+        os.chown(s.top + '/new', 65534, 65534)
+        s.admin('restore', s.top + '/backup', s.top + '/new')
+        s.folder = s.top + '/new'
+        s.start()
+        c = s.client()
+        self.assertEqual(len(c.state('joe', c.mailbox('joe')['id'])), 5)
+        c.close()
+        s.stop()
+
+
 class Sync(unittest.TestCase):
     """Seen by strace: which system calls stand between a request and its
     answer"""
