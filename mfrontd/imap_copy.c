@@ -76,12 +76,13 @@ copy_apply(struct iop *op)
 
 	if (c->vanished.n > 0)
 		mirror_own_removed(m, &c->vanished);
-	if (mirror_current(m, &c->from_change))
+	/* copies into the same mailbox have to be listed to be seen in it */
+	if (strcmp(c->target, m->id) == 0) {
+		if (c->to_change.modseq > m->heard)
+			m->heard = c->to_change.modseq;
+		m->told |= c->to_change.modseq == 0;
+	} else if (mirror_current(m, &c->from_change))
 		mirror_own_done(m, &c->from_change, NULL, 0);
-	/* copies into the same mailbox are to be seen in it */
-	if (strcmp(c->target, m->id) == 0 &&
-	    c->to_change.modseq > m->heard)
-		m->heard = c->to_change.modseq;
 }
 
 static void
