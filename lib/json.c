@@ -74,6 +74,45 @@ utf8_encode(char *out, uint32_t cp)
 	return 4;
 }
 
+/*
+ * Most text is plain, and looked at eight bytes at a time.  HAS_BELOW and
+ * HAS_BYTE tell exactly whether some byte of a word is one, not which.
+ */
+#define EACH(c)		((c) * 0x0101010101010101ULL)
+#define HAS_BELOW(w, c)	(((w) - EACH(c)) & ~(w) & EACH(0x80))
+#define HAS_BYTE(w, c)	HAS_BELOW((w) ^ EACH(c), 1)
+
+/* Bytes that are ASCII for sure: there may be up to seven more. */
+static size_t
+ascii_run(const char *s, size_t len)
+{
+	uint64_t	w;
+	size_t		n;
+
+	for (n = 0; len - n >= sizeof(w); n += sizeof(w)) {
+		memcpy(&w, s + n, sizeof(w));
+		if (w & EACH(0x80))
+			break;
+	}
+	return n;
+}
+
+/* Bytes that stand for themselves in a string, likewise. */
+static size_t
+plain_run(const char *s, size_t len)
+{
+	uint64_t	w;
+	size_t		n;
+
+	for (n = 0; len - n >= sizeof(w); n += sizeof(w)) {
+		memcpy(&w, s + n, sizeof(w));
+		if (HAS_BELOW(w, 0x20) | HAS_BYTE(w, '"') |
+		    HAS_BYTE(w, '\\'))
+			break;
+	}
+	return n;
+}
+
 int
 utf8_valid(const char *s, size_t len)
 {
@@ -81,9 +120,9 @@ utf8_valid(const char *s, size_t len)
 	size_t		n;
 
 	while (len > 0) {
-		if ((unsigned char)*s < 0x80)
-			n = 1;
-		else if ((n = utf8_decode(s, len, &cp)) == 0)
+		if ((n = ascii_run(s, len)) == 0)
+			n = (unsigned char)*s < 0x80;
+		if (n == 0 && (n = utf8_decode(s, len, &cp)) == 0)
 			return 0;
 		s += n;
 		len -= n;
@@ -155,9 +194,13 @@ unescape(const char *p, const char *end, char *out, size_t *outlen)
 		if ((unsigned char)*p < 0x20)
 			return -1;
 		if (*p != '\\') {
-			if (out != NULL)
-				*o++ = *p;
-			p++;
+			if ((n = plain_run(p, (size_t)(end - p))) == 0)
+				n = 1;
+			if (out != NULL) {
+				memmove(o, p, n);
+				o += n;
+			}
+			p += n;
 			continue;
 		}
 		if (++p == end)
@@ -555,6 +598,7 @@ json_put_strn(struct ibuf *b, const char *s, size_t len)
 {
 	const char	*run, *end = s + len;
 	unsigned char	 c;
+	size_t		 n;
 
 	if (!utf8_valid(s, len)) {
 		errno = EILSEQ;
@@ -563,6 +607,10 @@ json_put_strn(struct ibuf *b, const char *s, size_t len)
 	if (json_sep(b) == -1 || ibuf_add_n8(b, '"') == -1)
 		return -1;
 	for (run = s; s < end; s++) {
+		if ((n = plain_run(s, (size_t)(end - s))) > 0) {
+			s += n - 1;
+			continue;
+		}
 		c = (unsigned char)*s;
 		if (c >= 0x20 && c != '"' && c != '\\')
 			continue;

@@ -1,5 +1,6 @@
 #include <atf-c.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "json.h"
@@ -124,8 +125,66 @@ ATF_TC_BODY(writer, tc)
 	ibuf_fini(&b);
 }
 
+/* What is looked at in words must not depend on where it stands. */
+#define PLACES	20
+
+static void
+place(char *text, const char *what, size_t at)
+{
+	memset(text, 'a', PLACES);
+	text[PLACES] = '\0';
+	memcpy(text + at, what, strlen(what));
+}
+
+ATF_TC_WITHOUT_HEAD(places);
+ATF_TC_BODY(places, tc)
+{
+	static const struct {
+		const char *in, *out;
+	} v[] = {
+		{ "\\n", "\n" }, { "\\\"", "\"" }, { "\\\\", "\\" },
+		{ "\\u00e9", "\xc3\xa9" }, { "\xc3\xa9", "\xc3\xa9" },
+		{ "\x7f", "\x7f" }, { "\xc3", NULL }, { "\xff", NULL },
+		{ "\"", NULL }, { "\\x", NULL }, { "\x1f", NULL },
+		{ "\x01", NULL }, { "\x80", NULL }, { " ", " " },
+		{ "!#", "!#" }, { "[]", "[]" },
+	};
+	char text[PLACES + 8], json[PLACES + 16];
+	struct ibuf b;
+	const char *s;
+	size_t at, i, len, tail;
+
+	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++)
+		for (at = 0; at + strlen(v[i].in) <= PLACES; at++) {
+			place(text, v[i].in, at);
+			snprintf(json, sizeof(json), "[\"%s\"]", text);
+			ATF_REQUIRE_EQ_MSG(v[i].out != NULL ? 0 : -1,
+			    parse(json), "%s", json);
+			if (v[i].out == NULL)
+				continue;
+			tail = PLACES - at - strlen(v[i].in);
+			ATF_REQUIRE_EQ(1, json_str(&j, 1, &s, &len));
+			ATF_REQUIRE_EQ(at + strlen(v[i].out) + tail, len);
+			ATF_CHECK_EQ(0, memcmp(s + at, v[i].out,
+			    strlen(v[i].out)));
+			ATF_CHECK_EQ(at, strspn(s, "a"));
+			ATF_CHECK_EQ(tail, strspn(s + len - tail, "a"));
+			/* and back */
+			memcpy(text, s, len);
+			ibuf_init(&b, 256);
+			ATF_REQUIRE_EQ(0, json_put_strn(&b, text, len));
+			ATF_REQUIRE_EQ(0, ibuf_add_n8(&b, '\0'));
+			ATF_REQUIRE_EQ(0, parse((char *)ibuf_data(&b)));
+			ATF_REQUIRE_EQ(1, json_str(&j, 0, &s, &tail));
+			ATF_CHECK_EQ(len, tail);
+			ATF_CHECK_EQ(0, memcmp(s, text, len));
+			ibuf_fini(&b);
+		}
+}
+
 ATF_TP_ADD_TCS(tp)
 {
+	ATF_TP_ADD_TC(tp, places);
 	ATF_TP_ADD_TC(tp, grammar);
 	ATF_TP_ADD_TC(tp, getters);
 	ATF_TP_ADD_TC(tp, writer);
