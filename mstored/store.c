@@ -11,7 +11,8 @@
 #include "store_int.h"
 #include "store_schema.h"
 
-#define STORE_BUSY_MS		10000
+#define STORE_BUSY_MS		10000	/* writers wait for each other, */
+#define STORE_READ_MS		1000	/* readers only for a recovery */
 #define STORE_SYNC_NORMAL	1
 #define STORE_SYNC_FULL		2
 #define STORE_SEQ_SPARE		1000	/* events a group may make */
@@ -154,7 +155,8 @@ store_wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 static int
 store_configure(struct store *s)
 {
-	sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
+	sqlite3_busy_timeout(s->db, s->mode == STORE_READER ?
+	    STORE_READ_MS : STORE_BUSY_MS);
 	s->sync = STORE_SYNC_FULL;
 	if (s_exec(s, "PRAGMA journal_mode = WAL") != ST_OK ||
 	    s_exec(s, "PRAGMA synchronous = FULL") != ST_OK ||
@@ -520,6 +522,8 @@ store_recover(struct store *s, const char *boot, int64_t *lost)
 	if ((r = s_meta(s, "clean", &clean)) == ST_OK && !clean &&
 	    store_boot_changed(s, boot))
 		r = store_jump_all(s, lost);
+	if (r == ST_OK)
+		r = s_flags_sweep(s);
 	if (r == ST_OK)
 		r = s_meta_put(s, "clean", 0);
 	if (r == ST_OK)

@@ -113,11 +113,12 @@ store_flags_insert(struct store *s, const char *text, size_t len,
 }
 
 /*
- * The number of a set, made if it is new.  A set whose text is longer than
- * max is not permitted.
+ * The number of a set, made if it is new; toolong is the code for one whose
+ * text is over max.
  */
 int
-s_intern(struct store *s, const struct flagset *set, size_t max, int64_t *id)
+s_intern(struct store *s, const struct flagset *set, size_t max, int toolong,
+    int64_t *id)
 {
 	const struct store_flags	*f;
 	const char			*text;
@@ -130,7 +131,7 @@ s_intern(struct store *s, const struct flagset *set, size_t max, int64_t *id)
 		return ST_TRY_LATER;
 	text = (const char *)ibuf_data(&s->text);
 	if ((len = ibuf_size(&s->text)) > max)
-		return ST_NOT_PERMITTED;
+		return toolong;
 	slot = &s->fids[fprint_of(text, len) % STORE_FCACHE];
 	if (*slot != 0 && (f = store_flags(s, *slot)) != NULL &&
 	    f->len == len && memcmp(f->text, text, len) == 0) {
@@ -140,6 +141,24 @@ s_intern(struct store *s, const struct flagset *set, size_t max, int64_t *id)
 	if ((r = store_flags_insert(s, text, len, id)) == ST_OK)
 		*slot = *id;
 	return r;
+}
+
+/*
+ * Sets that no message has any more: looked for at the start, and only when
+ * there are so many that it is worth reading all messages for it.
+ */
+#define FLAGS_MANY	10000
+
+int
+s_flags_sweep(struct store *s)
+{
+	int64_t	n;
+	int	r;
+
+	if ((r = s_number(s, &n, Q_FLAGSET_COUNT, "")) != ST_OK ||
+	    n < FLAGS_MANY)
+		return r;
+	return s_run(s, Q_FLAGSET_SWEEP, "");
 }
 
 /* After a rollback: numbers that were given out may not be any more. */

@@ -40,7 +40,8 @@ enum store_query {
 	Q_SUBSCRIPTION_DROP,
 	Q_MESSAGES_FLAGS, Q_MESSAGES, Q_MESSAGES_CACHE, Q_MESSAGE_PUT,
 	Q_MESSAGE_FLAGS, Q_MESSAGE_DEL, Q_MESSAGE_JUMP,
-	Q_FLAGSET, Q_FLAGSET_ID, Q_FLAGSET_PUT,
+	Q_FLAGSET, Q_FLAGSET_ID, Q_FLAGSET_PUT, Q_FLAGSET_COUNT,
+	Q_FLAGSET_SWEEP,
 	Q_CONTENT, Q_CONTENT_PUT, Q_CONTENT_DEL, Q_CONTENT_FILES,
 	Q_CONTENT_RND,
 	Q_HOLDING, Q_HOLD, Q_HOLDING_DROP, Q_HOLDING_DEAD, Q_HOLDING_DEL,
@@ -139,7 +140,9 @@ int	 s_log_uids(struct store *, int64_t, const struct mbox_id *,
 /* A set by its number, its texts copied into the buffer. */
 int	 s_flags_parse(struct store *, int64_t, struct flagset *,
 	    struct ibuf *);
-int	 s_intern(struct store *, const struct flagset *, size_t, int64_t *);
+int	 s_intern(struct store *, const struct flagset *, size_t, int,
+	    int64_t *);
+int	 s_flags_sweep(struct store *);
 void	 s_flags_forget(struct store *);
 
 /* store_mailbox.c */

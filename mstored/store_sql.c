@@ -133,6 +133,9 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_FLAGSET] = "SELECT flags FROM flagset WHERE no = ?",
 	[Q_FLAGSET_ID] = "SELECT no FROM flagset WHERE flags = ?",
 	[Q_FLAGSET_PUT] = "INSERT INTO flagset (flags) VALUES (?)",
+	[Q_FLAGSET_COUNT] = "SELECT count(*) FROM flagset",
+	[Q_FLAGSET_SWEEP] = "DELETE FROM flagset WHERE no > 1 AND no NOT IN "
+	    "(SELECT flags FROM message UNION SELECT known FROM mailbox)",
 
 	[Q_CONTENT] = "SELECT c.size, c.data, c.rnd FROM account a "
 	    "JOIN holding h ON h.account = a.no AND h.content = ?2 "

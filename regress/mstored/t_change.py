@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Flags, expunge, copy and move, and their keys."""
 
+import sqlite3
+
 from store import StoreTest, atf, box, members, parallel, uids
 
 
@@ -135,10 +137,15 @@ class Change(StoreTest):
         """Flags of a message and of a mailbox are bounded"""
         self.fill(2)
         at = self.modseq()
-        self.code(self.patch(uids='1', set=['k%d' % i + 'x' * 240 for i in
-                                            range(40)]), 403,
-                  'not-permitted')
+        some = ['k%d' % i + 'x' * 240 for i in range(40)]
+        self.code(self.patch(uids='1', set=some), 400, 'bad-request')
+        # too long only together with what is there: nothing changes
+        self.patch(uids='2', set=some[:20])
+        at = self.modseq()
+        self.code(self.patch(uids='1:2', add=some[20:35]), 400,
+                  'bad-request')
         self.assertEqual(self.modseq(), at)
+        self.patch(uids='2', set=[])
         code = None
         for i in range(2000):
             a = self.patch(uids='1', set=['%04d' % i + 'x' * 100])
@@ -150,6 +157,25 @@ class Change(StoreTest):
         # what it knows already still goes
         self.assertEqual(self.patch(uids='2', set=['0000' + 'x' * 100]
                                     ).status, 200)
+
+    def test_sets_swept(self):
+        """Sets of flags that no message has are swept at a start"""
+        self.fill(1)
+        for i in range(70):
+            self.patch(uids='1', set=['a%d' % i])
+        self.c.close()
+        self.server.stop()
+        db = sqlite3.connect(self.server.folder + '/store.db')
+        db.executemany('INSERT INTO flagset (flags) VALUES (?)',
+                       (('["x%d"]' % i,) for i in range(10000)))
+        db.commit()
+        self.server.start()
+        n, = db.execute('SELECT count(*) FROM flagset').fetchone()
+        db.close()
+        self.assertEqual(n, 3)
+        self.assertEqual(self.state()[1]['flags'], ['a69'])
+        self.patch(uids='1', add=['a3'])
+        self.assertEqual(self.state()[1]['flags'], ['a3', 'a69'])
 
     # expunge
 

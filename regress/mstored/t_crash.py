@@ -14,8 +14,8 @@ import threading
 import time
 import unittest
 
-from store import (PROGRAM, SLOW, Cut, Server, StoreTest, atf,
-                   box, parallel, uids)
+from store import (HERE, PROGRAM, SANITIZED, SLOW, Cut, Server, StoreTest,
+                   atf, box, parallel, uids)
 
 
 class Crash(StoreTest):
@@ -363,6 +363,64 @@ class Root(unittest.TestCase):
         self.assertEqual(len(c.state('joe', c.mailbox('joe')['id'])), 5)
         c.close()
         s.stop()
+
+
+class Failing(unittest.TestCase):
+    def setUp(self):
+        shim = os.path.join(HERE, 'failsync.so')
+        if SANITIZED:
+            self.skipTest('the sanitizer must be the first library')
+        if not os.path.exists(shim):
+            self.skipTest('failsync.so is not built here')
+        self.server = Server()
+        self.addCleanup(self.server.remove)
+        self.server.start(wrap=['env', 'LD_PRELOAD=' + shim])
+        self.c = self.server.client()
+        self.m = self.c.mailbox('joe')['id']
+        for i in range(5):
+            self.c.add('joe', self.m, b'%d' % i)
+        open(self.server.folder + '/fail', 'w').close()
+
+    def after(self):
+        """What was acknowledged is there, and the store is sound"""
+        os.unlink(self.server.folder + '/fail')
+        self.server.check()
+        self.server.start()
+        c = self.server.client()
+        s = c.state('joe', self.m)
+        self.assertLessEqual({1, 2, 3, 4, 5}, set(s))
+        c.add('joe', self.m)
+        c.close()
+        self.server.stop()
+
+    def test_log(self):
+        """The log cannot be synced: no answer, and the process ends"""
+        others = [self.server.client() for i in range(3)]
+        for c in others:
+            c.send(c.head('GET', '/events', {}))
+        self.assertRaises((Cut, ConnectionError),
+                          lambda: self.c.add('joe', self.m, b'lost'))
+        self.assertEqual(self.server.proc.wait(10 * SLOW), 1)
+        self.server.proc = None
+        self.assertIn('fsync failed', self.server.logged())
+        self.assertIn('giving up', self.server.logged())
+        for c in others:
+            c.close()
+        self.after()
+
+    def test_file(self):
+        """A message's file cannot be synced: an error, nothing stored"""
+        a = self.c.upload({'account': 'joe', 'mailbox': self.m},
+                          b'x' * 300000)
+        self.assertEqual((a.status, a.code), (500, 'internal'))
+        self.assertEqual(os.listdir(self.server.folder + '/body/new'), [])
+        self.assertEqual(len(self.c.state('joe', self.m)), 5)
+        os.unlink(self.server.folder + '/fail')
+        self.c.add('joe', self.m, b'x' * 300000)
+        self.c.close()
+        self.server.stop()
+        open(self.server.folder + '/fail', 'w').close()
+        self.after()
 
 
 class Sync(unittest.TestCase):
