@@ -286,6 +286,8 @@ conn_request(struct conn *c, const struct head *hd)
 	if (!conn_check(r, hd))
 		return;
 	conn_print(r, hd);
+	/* until the next request, so that what was read is wiped behind us */
+	io_secret(&c->io, r->route->secret);
 	ibuf_init(&r->body, r->route->max);
 	if (r->route->body != BODY_WHOLE || r->length == 0)
 		r->route->run(r, hd);

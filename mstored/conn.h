@@ -103,6 +103,7 @@ struct route {
 	/* STREAM: a piece, and the end; return -1 after an early answer */
 	int		(*data)(struct req *, const void *, size_t);
 	void		(*end)(struct req *);
+	int		 secret;	/* leave nothing of it in memory */
 };
 
 /* route.c */

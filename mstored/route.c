@@ -36,7 +36,8 @@ static const struct route routes[] = {
 	{ "POST", "recipients", CAP(CAP_RECIPIENTS), BODY_WHOLE, SMALL,
 	    call_recipients },
 	{ "GET", "events", CAP(CAP_EVENTS), BODY_NONE, 0, call_events },
-	{ "POST", "auth", CAP(CAP_AUTH), BODY_WHOLE, SMALL, call_auth },
+	{ "POST", "auth", CAP(CAP_AUTH), BODY_WHOLE, SMALL, call_auth,
+	    .secret = 1 },
 };
 
 /* Does segment i of the target fit the pattern's next one? */

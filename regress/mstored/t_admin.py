@@ -120,6 +120,36 @@ class Users(StoreTest):
         self.code(self.auth('joe', 'secret', x=1), 400, 'unknown-parameter')
         self.assertNotIn('secret', self.server.logged())
 
+    def test_auth_wiped(self):
+        """No password stays in memory when it has been looked at"""
+        password = 'Zq9-hunter2-ZZ'
+        for i in range(3):
+            self.auth('joe', password)
+        self.code(self.c.ask('POST', '/auth', {
+            'mechanism': 'PLAIN', 'username': 'joe', 'password': password,
+            'x': 1}), 400, 'unknown-parameter')
+        self.c.ask('GET', '')
+        pid = self.server.proc.pid
+        try:
+            memory = open('/proc/%d/mem' % pid, 'rb', 0)
+        except OSError as e:
+            self.skipTest('cannot look into its memory: %s' % e)
+        seen = 0
+        with memory, open('/proc/%d/maps' % pid) as maps:
+            for line in maps:
+                span, flags = line.split()[:2]
+                lo, hi = (int(x, 16) for x in span.split('-'))
+                if not flags.startswith('rw') or hi - lo > 1 << 30:
+                    continue
+                try:
+                    memory.seek(lo)
+                    data = memory.read(hi - lo)
+                except OSError:
+                    continue
+                seen += len(data)
+                self.assertNotIn(password.encode(), data, line)
+        self.assertGreater(seen, 100000)
+
     @atf.timeout(120)
     def test_auth_load(self):
         """Passwords are hashed elsewhere: nobody waits; the queue is
