@@ -244,6 +244,7 @@ void		 hreq_write_end(struct hreq *);
 int		 hreq_writable(const struct hreq *);
 /* Appends "/accounts/NAME" (percent-encoded) and what follows. */
 int		 hreq_account(struct hreq *, const char *);
+void		 hreq_key(struct hreq *);
 void		 hreq_init(void);
 void		 hreq_limits(void);
 /* Give waiting requests to connections, or have new ones made. */
@@ -473,13 +474,12 @@ int		 json_put_flags(struct ibuf *, const char *);
  */
 struct content {
 	uint32_t		 acct;
+	uint32_t		 hash;
 	char			*id;
-	uint8_t			*data;
-	size_t			 len;
+	struct ibuf		 data;
 	int			 refs;
-	int			 listed;
 	TAILQ_ENTRY(content)	 lru;
-	RB_ENTRY(content)	 entry;
+	LIST_ENTRY(content)	 entry;
 };
 
 struct content	*content_get(uint32_t, const char *);

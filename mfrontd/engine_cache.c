@@ -9,38 +9,40 @@
 #include "engine.h"
 #include "log.h"
 
-static int	content_cmp(const struct content *, const struct content *);
+#define BUCKETS		8192
 
-RB_HEAD(contents, content);
-RB_PROTOTYPE_STATIC(contents, content, entry, content_cmp)
+LIST_HEAD(bucket, content);
 
-static struct contents	contents = RB_INITIALIZER(&contents);
+static struct bucket	buckets[BUCKETS];
 static TAILQ_HEAD(contents_q, content) lru = TAILQ_HEAD_INITIALIZER(lru);
 static uint64_t		total, hits, misses;
+static uint32_t		salt;		/* a backend chooses its ids */
 
-static int
-content_cmp(const struct content *a, const struct content *b)
+/* FNV-1a. */
+static uint32_t
+content_hash(uint32_t acct, const char *id)
 {
-	if (a->acct != b->acct)
-		return a->acct < b->acct ? -1 : 1;
-	return strcmp(a->id, b->id);
-}
+	uint32_t h;
 
-RB_GENERATE_STATIC(contents, content, entry, content_cmp)
+	while (salt == 0)
+		salt = arc4random();
+	for (h = salt ^ acct; *id != '\0'; id++)
+		h = (h ^ (uint8_t)*id) * 16777619U;
+	return h ^ h >> 16;
+}
 
 static size_t
 content_cost(const struct content *c)
 {
-	return c->len + sizeof(*c) + 64;
+	return c->data.size + sizeof(*c) + 64;
 }
 
 static void
 content_unlist(struct content *c)
 {
-	RB_REMOVE(contents, &contents, c);
+	LIST_REMOVE(c, entry);
 	TAILQ_REMOVE(&lru, c, lru);
 	total -= content_cost(c);
-	c->listed = 0;
 	content_unref(c);
 }
 
@@ -49,8 +51,8 @@ content_unref(struct content *c)
 {
 	if (--c->refs > 0)
 		return;
+	ibuf_fini(&c->data);
 	free(c->id);
-	free(c->data);
 	free(c);
 }
 
@@ -64,22 +66,25 @@ content_limit(void)
 		content_unlist(c);
 }
 
+static struct content *
+content_find(uint32_t hash, uint32_t acct, const char *id)
+{
+	struct content *c;
+
+	LIST_FOREACH(c, &buckets[hash % BUCKETS], entry)
+		if (c->hash == hash && c->acct == acct &&
+		    strcmp(c->id, id) == 0)
+			return c;
+	return NULL;
+}
+
 /* The caller gets a reference to give back. */
 struct content *
 content_get(uint32_t acct, const char *id)
 {
-	struct content	*c;
-	int		 r;
+	struct content *c;
 
-	c = RB_ROOT(&contents);
-	while (c != NULL) {
-		r = acct != c->acct ? (acct < c->acct ? -1 : 1) :
-		    strcmp(id, c->id);
-		if (r == 0)
-			break;
-		c = r < 0 ? RB_LEFT(c, entry) : RB_RIGHT(c, entry);
-	}
-	if (c == NULL) {
+	if ((c = content_find(content_hash(acct, id), acct, id)) == NULL) {
 		misses++;
 		return NULL;
 	}
@@ -90,25 +95,26 @@ content_get(uint32_t acct, const char *id)
 	return c;
 }
 
-/* Takes a copy of the bytes. */
+/* Takes the bytes over: the buffer is empty afterwards if they are kept. */
 void
 content_put(uint32_t acct, const char *id, struct ibuf *data)
 {
-	struct content *c;
+	struct content	*c;
+	uint32_t	 hash = content_hash(acct, id);
 
-	if (elimits.cache == 0 || (c = calloc(1, sizeof(*c))) == NULL)
+	if (elimits.cache == 0 || content_find(hash, acct, id) != NULL ||
+	    (c = calloc(1, sizeof(*c))) == NULL)
 		return;
-	c->acct = acct;
-	c->len = ibuf_size(data);
-	c->refs = 1;
-	if ((c->id = strdup(id)) == NULL ||
-	    (c->data = malloc(c->len + 1)) == NULL ||
-	    RB_INSERT(contents, &contents, c) != NULL) {
-		content_unref(c);
+	if ((c->id = strdup(id)) == NULL) {
+		free(c);
 		return;
 	}
-	memcpy(c->data, ibuf_data(data), c->len);
-	c->listed = 1;
+	c->acct = acct;
+	c->hash = hash;
+	c->refs = 1;
+	c->data = *data;
+	ibuf_init(data, data->max);
+	LIST_INSERT_HEAD(&buckets[hash % BUCKETS], c, entry);
 	TAILQ_INSERT_HEAD(&lru, c, lru);
 	total += content_cost(c);
 	content_limit();

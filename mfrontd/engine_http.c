@@ -12,6 +12,7 @@
 #define IDLE_SECS	60	/* a connection nobody uses is closed */
 #define TOKENS_MAX	16384
 #define STREAM_HIGH	(128 * 1024)	/* of a body, waiting to be sent */
+#define RANDOM_STOCK	1536	/* bytes */
 
 enum hconn_state {
 	HC_IDLE,
@@ -74,6 +75,22 @@ void
 hreq_discard(struct hreq *r)
 {
 	hreq_free(r);
+}
+
+/*
+ * A key that no request ever had: a number of this process that nobody else
+ * has, then one of the request.  In sequence, which a backend's index likes
+ * better than keys all over the place.
+ */
+void
+hreq_key(struct hreq *r)
+{
+	static uint64_t	process, request;
+
+	while (process == 0)
+		arc4random_buf(&process, sizeof(process));
+	snprintf(r->key, sizeof(r->key), "%016llx%016llx",
+	    (unsigned long long)process, (unsigned long long)++request);
 }
 
 int
@@ -615,14 +632,45 @@ static const struct io_ops hconn_ops = {
 
 /* sending */
 
+/* So many random bytes in hex; got in stock, each time is a system call. */
+static void
+put_random(struct ibuf *b, size_t n)
+{
+	static const char	 hex[] = "0123456789abcdef";
+	static uint8_t		 stock[RANDOM_STOCK];
+	static size_t		 left;
+	char			*p;
+
+	if (left < n) {
+		arc4random_buf(stock, sizeof(stock));
+		left = sizeof(stock);
+	}
+	if ((p = ibuf_reserve(b, n * 2)) == NULL)
+		return;
+	for (; n > 0; n--) {
+		left--;
+		*p++ = hex[stock[left] >> 4];
+		*p++ = hex[stock[left] & 0xf];
+	}
+}
+
+/* W3C Trace Context: a trace of its own for each request. */
 static void
 hreq_trace(struct ibuf *b)
 {
-	uint32_t v[6];
+	(void)ibuf_adds(b, "Traceparent: 00-");
+	put_random(b, 16);
+	(void)ibuf_adds(b, "-");
+	put_random(b, 8);
+	(void)ibuf_adds(b, "-01\r\n");
+}
 
-	arc4random_buf(v, sizeof(v));
-	(void)ibuf_addf(b, "Traceparent: 00-%08x%08x%08x%08x-%08x%08x-01\r\n",
-	    v[0], v[1], v[2], v[3], v[4], v[5]);
+static void
+put_field(struct ibuf *b, const char *name, const char *value)
+{
+	(void)ibuf_adds(b, name);
+	(void)ibuf_adds(b, value);
+	(void)ibuf_adds(b, "\r\n");
 }
 
 static void
@@ -630,7 +678,7 @@ hreq_put_length(struct hreq *r, struct ibuf *b)
 {
 	if (r->ctype == NULL)
 		return;
-	(void)ibuf_addf(b, "Content-Type: %s\r\n", r->ctype);
+	put_field(b, "Content-Type: ", r->ctype);
 	if (r->streams && !r->length_known) {
 		(void)ibuf_adds(b, "Transfer-Encoding: chunked\r\n");
 	} else {
@@ -646,7 +694,9 @@ hreq_put_length(struct hreq *r, struct ibuf *b)
 static int
 hreq_put_head(struct hreq *r, const struct eurl *u, struct ibuf *b)
 {
-	(void)ibuf_addf(b, "%s %s", r->method, u->path);
+	(void)ibuf_adds(b, r->method);
+	(void)ibuf_adds(b, " ");
+	(void)ibuf_adds(b, u->path);
 	(void)ibuf_add_ibuf(b, &r->target);
 	(void)ibuf_adds(b, " HTTP/1.1\r\nHost: ");
 	if (u->kind == URL_UNIX)
@@ -656,13 +706,12 @@ hreq_put_head(struct hreq *r, const struct eurl *u, struct ibuf *b)
 	else
 		(void)ibuf_addf(b, "%s:%u\r\n", u->host, u->port);
 	if (r->st->token != NULL && *r->st->token != '\0')
-		(void)ibuf_addf(b, "Authorization: Bearer %s\r\n",
-		    r->st->token);
+		put_field(b, "Authorization: Bearer ", r->st->token);
 	if (r->session[0] != '\0')
-		(void)ibuf_addf(b, "Mfront-Session: %s\r\n", r->session);
+		put_field(b, "Mfront-Session: ", r->session);
 	hreq_trace(b);
 	if (r->key[0] != '\0')
-		(void)ibuf_addf(b, "Idempotency-Key: %s\r\n", r->key);
+		put_field(b, "Idempotency-Key: ", r->key);
 	if (r->range)
 		(void)ibuf_addf(b, "Range: bytes=%llu-%llu\r\n",
 		    (unsigned long long)r->range_from,

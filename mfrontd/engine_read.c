@@ -338,7 +338,7 @@ eread_get_more(struct ereq *e)
 
 	while (e->left > 0 && e->credit > 0) {
 		n = e->left < DATA_MAX ? (size_t)e->left : DATA_MAX;
-		get_send(e, e->content->data + e->skip, n);
+		get_send(e, ibuf_data(&e->content->data) + e->skip, n);
 		e->skip += n;
 		e->left -= n;
 	}
@@ -404,6 +404,8 @@ get_fetch(struct ereq *e)
 	(void)ibuf_adds(&h->target, "/messages/");
 	(void)http_pct_encode(&h->target, e->id);
 	e->keep = e->size <= HELD_MAX;
+	/* no larger than it must be: it will be kept as it is */
+	ibuf_init(&e->whole, e->keep ? (size_t)e->size : 0);
 	if (!e->keep && estorage_has(e->st, CAP_RANGE) &&
 	    e->left < e->size && e->left > 0) {
 		h->range = 1;
@@ -434,7 +436,8 @@ eread_get(struct ereq *e, const void *arg)
 	if (m->length < e->left)
 		e->left = m->length;
 	e->content = content_get(e->account->acct, e->id);
-	if (e->content != NULL && e->content->len == e->size) {
+	if (e->content != NULL && ibuf_size(&e->content->data) ==
+	    e->size) {
 		eread_get_more(e);
 		return;
 	}

@@ -164,14 +164,11 @@ struct hreq *
 ereq_http(struct ereq *e, const char *method, enum hreq_answer answer)
 {
 	struct hreq	*h = hreq_new(e->st, method, answer);
-	uint32_t	 k[4];
 
 	snprintf(h->session, sizeof(h->session), "%s-%x-%x", proc_self.boot,
 	    e->peer->gen, e->session);
 	if (strcmp(method, "GET") != 0) {
-		arc4random_buf(k, sizeof(k));
-		snprintf(h->key, sizeof(h->key), "%08x%08x%08x%08x", k[0],
-		    k[1], k[2], k[3]);
+		hreq_key(h);
 		h->ctype = "application/json";
 	}
 	if (e->account != NULL)
@@ -223,7 +220,7 @@ ereq_new(struct epeer *ep, struct imsg *msg, struct account *a,
 	e->account = a;
 	e->st = st;
 	ibuf_init(&e->rows, 65000);
-	ibuf_init(&e->whole, HELD_MAX + IO_READ_MAX);
+	ibuf_init(&e->whole, 0);
 	ibuf_init(&e->up, 1024 * 1024);
 	ibuf_init(&e->line, 1024 * 1024);
 	uidset_init(&e->set);
