@@ -26,7 +26,7 @@ struct stream {
 	TAILQ_ENTRY(stream) entry;
 };
 
-static TAILQ_HEAD(, stream) streams = TAILQ_HEAD_INITIALIZER(streams);
+static TAILQ_HEAD(stream_list, stream) streams = TAILQ_HEAD_INITIALIZER(streams);
 static struct tmo_class	 beat_class;
 static struct tmo	 beat_tmo;
 
@@ -160,12 +160,14 @@ events_publish(const struct change *c)
 	for (i = 0; i < c->nev; i++)
 		if (events_line(&lines, &c->ev[i]) == -1) {
 			/* they will have to read it from the log */
-			TAILQ_FOREACH(s, &streams, entry)
+			TAILQ_FOREACH(s, &streams, entry) {
 				s->live = 0;
+			}
 			return;
 		}
-	TAILQ_FOREACH(s, &streams, entry)
+	TAILQ_FOREACH(s, &streams, entry) {
 		events_tell(s, &lines, server.seq);
+	}
 }
 
 static void
@@ -271,6 +273,7 @@ events_stop(void)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH(s, &streams, entry)
+	TAILQ_FOREACH(s, &streams, entry) {
 		io_close(&s->req->c->io, "server stops");
+	}
 }

@@ -28,6 +28,13 @@ static struct {
 	struct job	 failed;
 } writer = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* A change begins with its job. */
+static struct change *
+change_of(struct job *j)
+{
+	return (struct change *)(void *)j;
+}
+
 void
 change_init(struct change *c, const struct change_kind *kind,
     void (*done)(struct job *))
@@ -128,12 +135,12 @@ change_run(struct change *c, struct store *s)
 
 /* Those of a group that need an fsync make it a durable one. */
 static int
-group_durable(const struct jobs *group, struct store *s)
+group_durable(struct jobs *group, struct store *s)
 {
-	const struct job *j;
+	struct job *j;
 
 	STAILQ_FOREACH(j, group, entry)
-		if (((const struct change *)(const void *)j)->durable)
+		if (change_of(j)->durable)
 			return 1;
 	return !store_may_spare(s);
 }
@@ -153,7 +160,7 @@ group_try(struct jobs *group, struct jobs *again, struct store *s)
 	if ((r = store_begin(s, group_durable(group, s))) != ST_OK)
 		return r;
 	while ((j = STAILQ_FIRST(group)) != NULL) {
-		c = (struct change *)(void *)j;
+		c = change_of(j);
 		c->code = change_run(c, s);
 		if (store_broken(s)) {
 			r = c->code != ST_OK ? c->code : ST_INTERNAL;
@@ -178,11 +185,13 @@ group_try(struct jobs *group, struct jobs *again, struct store *s)
 static void
 group_fail(struct jobs *group, int code)
 {
-	struct job *j;
+	struct change	*c;
+	struct job	*j;
 
 	STAILQ_FOREACH(j, group, entry) {
-		change_reset((struct change *)(void *)j);
-		((struct change *)(void *)j)->code = code;
+		c = change_of(j);
+		change_reset(c);
+		c->code = code;
 	}
 }
 

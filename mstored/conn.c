@@ -19,8 +19,8 @@
 
 struct server server;
 
-static TAILQ_HEAD(, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
-static SLIST_HEAD(, req) spare = SLIST_HEAD_INITIALIZER(spare);
+static TAILQ_HEAD(conn_list, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
+static SLIST_HEAD(req_list, req) spare = SLIST_HEAD_INITIALIZER(spare);
 static int nspare;
 
 struct listener {
@@ -601,6 +601,7 @@ conn_listen(const int *fds, int n)
 		return -1;
 	nlisteners = n;
 	for (i = 0; i < n; i++) {
+		memset(&ss, 0, sizeof(ss));
 		len = sizeof(ss);
 		if (getsockname(fds[i], (struct sockaddr *)&ss, &len) == -1)
 			return -1;
@@ -637,6 +638,7 @@ conn_abort_all(void)
 {
 	struct conn *c;
 
-	TAILQ_FOREACH(c, &conns, entry)
+	TAILQ_FOREACH(c, &conns, entry) {
 		io_abort(&c->io, "server stops");
+	}
 }

@@ -33,6 +33,7 @@ struct options {
 	int		 syslog;
 	int		 required;
 	uid_t		 uids[MAIN_UIDS];
+	struct sandbox	 sandbox;
 	struct mstored_conf conf;
 };
 
@@ -267,11 +268,11 @@ listen_all(struct options *o, int *fds)
 }
 
 static void
-set_sandbox(struct options *o, struct sandbox *sb)
+set_sandbox(struct options *o)
 {
-	struct passwd *pw;
+	struct sandbox	*sb = &o->sandbox;
+	struct passwd	*pw;
 
-	memset(sb, 0, sizeof(*sb));
 	sb->role = ROLE_STORE;
 	sb->mode = o->required ? SANDBOX_REQUIRED : SANDBOX_BEST_EFFORT;
 	/* we are in the folder when it comes to that */
@@ -290,9 +291,10 @@ set_sandbox(struct options *o, struct sandbox *sb)
 
 /* The folder, made if it is not there, and ours alone. */
 static int
-open_folder(const struct options *o, const struct sandbox *sb)
+open_folder(const struct options *o)
 {
-	int fd;
+	const struct sandbox	*sb = &o->sandbox;
+	int			 fd;
 
 	if (mkdir(o->dir, 0700) == 0) {
 		if (sb->root && chown(o->dir, sb->uid, sb->gid) == -1)
@@ -358,8 +360,7 @@ static int
 serve(int argc, char **argv)
 {
 	static struct options	o;
-	struct sandbox		sb;
-	int			fds[MAIN_LISTEN];
+	static int		fds[MAIN_LISTEN];
 
 	mstored_defaults(&o.conf);
 	options_parse(&o, argc, argv);
@@ -368,8 +369,8 @@ serve(int argc, char **argv)
 	if (o.token_file != NULL)
 		o.conf.token = read_token(o.token_file);
 	o.conf.uids = o.uids;
-	set_sandbox(&o, &sb);
-	o.conf.dirfd = open_folder(&o, &sb);
+	set_sandbox(&o);
+	o.conf.dirfd = open_folder(&o);
 	/* first the lock: a living server keeps its socket */
 	if (mstored_lock(o.conf.dirfd) == -1)
 		return 1;

@@ -186,10 +186,11 @@ name_get_rnd(uint8_t *rnd, const char *s)
 		if (s[i] == '\0' || (p = strchr(b64, s[i])) == NULL)
 			return -1;
 		acc = acc << 6 | (uint32_t)(p - b64);
-		if ((bits += 6) >= 8) {
-			bits -= 8;
-			*rnd++ = (uint8_t)(acc >> bits);
-		}
+		bits += 6;
+		if (bits < 8)
+			continue;
+		bits -= 8;
+		*rnd++ = (uint8_t)(acc >> bits);
 	}
 	/* the last character has bits to spare: one spelling only */
 	name_put_rnd(again, rnd - NAME_RND);

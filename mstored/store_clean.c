@@ -291,13 +291,13 @@ store_clean(struct store *s)
 {
 	int64_t	now = time(NULL);
 	size_t	i;
-	int	more, any = 0, r;
+	int	more, any = 0;
 
 	if (store_begin(s, 1) != ST_OK)
 		return -1;
 	for (i = 0; i < sizeof(clean_steps) / sizeof(clean_steps[0]); i++) {
 		more = 0;
-		if ((r = clean_steps[i](s, now, &more)) != ST_OK) {
+		if (clean_steps[i](s, now, &more) != ST_OK) {
 			store_rollback(s);
 			return -1;
 		}
