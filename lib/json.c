@@ -260,7 +260,6 @@ number_valid(const char *p, size_t len)
 			p++, len--;
 		if ((n = digits(p, len)) == 0)
 			return 0;
-		p += n;
 		len -= n;
 	}
 	return len == 0;

@@ -527,6 +527,7 @@ proc_main(const struct proc_ops *o)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	memset(&m, 0, sizeof(m));
 	memcpy(handlers, o->handlers, sizeof(handlers));
 	for (i = 0; i < sizeof(common) / sizeof(common[0]); i++)
 		handlers[common[i].type] = common[i].handler;
