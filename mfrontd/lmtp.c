@@ -3,6 +3,7 @@
  */
 #include <sys/types.h>
 
+#include "charset.h"
 #include "lmtp.h"
 #include "roles.h"
 
@@ -40,10 +41,19 @@ lmtp_stats(struct proc_peer *p, uint32_t req)
 		proc_stat(p, req, count_names[i], lmtp_counts[i]);
 }
 
+/* The previews of summaries want the system's converters. */
+static int
+lmtp_init(void)
+{
+	(void)charset_init();
+	return 0;
+}
+
 static const struct lproto lmtp_proto = {
 	.role = ROLE_LMTP,
 	.service = "lmtp",
 	.size = sizeof(struct lmtp),
+	.init = lmtp_init,
 	.open = lmtp_open,
 	.data = lmtp_data,
 	.drained = lmtp_drained,
