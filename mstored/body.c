@@ -1,5 +1,6 @@
 #include <sys/types.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,13 @@
 
 #include "body.h"
 #include "log.h"
+
+/*
+ * Room that new messages may not take: to delete some, and to write the
+ * database's log back, needs room too.
+ */
+#define BODY_RESERVE	(48 * 1024 * 1024)	/* but of a small disk */
+#define BODY_RESERVE_OF	8			/* one part in so many */
 
 /* In the server's start: what an upload that was cut off has left. */
 static void
@@ -79,6 +87,21 @@ body_error(const char *what)
 		return ST_STORAGE_FULL;
 	log_warn("%s", what);
 	return ST_INTERNAL;
+}
+
+int
+body_room(void)
+{
+	struct statvfs	v;
+	uint64_t	reserve;
+
+	if (statvfs(".", &v) == -1)
+		return body_error("statvfs");
+	reserve = (uint64_t)v.f_blocks * v.f_frsize / BODY_RESERVE_OF;
+	if (reserve > BODY_RESERVE)
+		reserve = BODY_RESERVE;
+	return (uint64_t)v.f_bavail * v.f_frsize < reserve ?
+	    ST_STORAGE_FULL : ST_OK;
 }
 
 int

@@ -13,6 +13,8 @@
 
 /* The folders are there; what no message has is removed.  -1: logged. */
 int	 body_start(struct store *);
+/* Is there room for more?  ST_OK or a code. */
+int	 body_room(void);
 /* A new file, to be written; -1 with errno. */
 int	 body_create(const uint8_t *);
 /* Written and closed: on disk, its name too; ST_OK or a code. */

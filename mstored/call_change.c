@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "body.h"
 #include "call.h"
 #include "json.h"
 
@@ -411,7 +412,10 @@ copy_run(struct change *ch, struct store *s)
 	x.move = c->move;
 	x.from = c->from;
 	uidset_clear(&x.from);
-	code = store_copy(s, &x);
+	/* whoever moves a message, to the trash say, will make room */
+	code = c->move ? ST_OK : body_room();
+	if (code == ST_OK)
+		code = store_copy(s, &x);
 	if (code == ST_OK)
 		code = change_told(&ch->answer, copy_answer(&ch->answer,
 		    &x), copy_header, &x);

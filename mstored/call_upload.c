@@ -208,12 +208,13 @@ upload_file_run(struct job *j)
 	struct ibuf		*b = &f->u->mem;
 	ssize_t			 n;
 
-	f->code = ST_OK;
 	if (ibuf_size(b) == 0) {
 		f->code = body_sync(f->fd);
 		f->synced = 1;
 		return;
 	}
+	if ((f->code = body_room()) != ST_OK)
+		return;
 	while (ibuf_size(b) > 0) {
 		n = write(f->fd, ibuf_data(b), ibuf_size(b));
 		if (n == -1 && errno == EINTR)
@@ -314,6 +315,8 @@ upload_append(struct upload *u, struct store *s, uint32_t i)
 	int			 code;
 
 	memset(&ap, 0, sizeof(ap));
+	if ((code = body_room()) != ST_OK)
+		return code;
 	if ((code = store_account_make(s, to->account, &ap.account)) != ST_OK)
 		return code;
 	if (flagset_get(&u->work, (char *)ibuf_data(&u->flags) + to->flags,

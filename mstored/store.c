@@ -84,6 +84,22 @@ store_upgrade_steps(struct store *s, int from)
 	return r;
 }
 
+/* Why the file cannot be used, as the database and the system say. */
+static void
+store_why(const struct store *s, char *why, size_t len)
+{
+	int e;
+
+	if (s->db == NULL)
+		snprintf(why, len, "%s: no memory", STORE_FILE);
+	else if ((e = sqlite3_system_errno(s->db)) != 0)
+		snprintf(why, len, "%s: %s: %s", STORE_FILE,
+		    sqlite3_errmsg(s->db), strerror(e));
+	else
+		snprintf(why, len, "%s: %s", STORE_FILE,
+		    sqlite3_errmsg(s->db));
+}
+
 /* Is this ours, and of what version?  -1: no, and why. */
 static int
 store_version(struct store *s, char *why, size_t len)
@@ -94,8 +110,7 @@ store_version(struct store *s, char *why, size_t len)
 	    store_get_pragma(s, "PRAGMA application_id", &app) == -1 ||
 	    store_get_pragma(s, "SELECT count(*) FROM sqlite_schema",
 	    &tables) == -1) {
-		snprintf(why, len, "%s: %s", STORE_FILE,
-		    sqlite3_errmsg(s->db));
+		store_why(s, why, len);
 		return -1;
 	}
 	if (tables == 0)
@@ -240,8 +255,7 @@ store_open(const struct store_conf *conf, enum store_mode mode, char *why,
 	return s;
  bad:
 	if (*why == '\0')
-		snprintf(why, len, "%s: %s", STORE_FILE, s->db == NULL ?
-		    "no memory" : sqlite3_errmsg(s->db));
+		store_why(s, why, len);
 	store_close(s);
 	return NULL;
 }
