@@ -310,6 +310,8 @@ on_ready(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_ready	*m = arg;
 	struct child		*c = parent_child_of(p);
 
+	if (c->state == CHILD_STOPPING)
+		return;
 	if (c->state != CHILD_STARTED) {
 		proc_violation(p, msg->type, "not now");
 		return;
@@ -326,7 +328,8 @@ on_conf_status(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_conf_status	*m = arg;
 	struct child			*c = parent_child_of(p);
 
-	if (m->serial != c->serial)
+	/* one that was told to stop may have said this before it heard */
+	if (m->serial != c->serial || c->state == CHILD_STOPPING)
 		return;
 	if (c->state == CHILD_RUNNING) {
 		reload_status(c, m->ok, m->error);
