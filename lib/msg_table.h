@@ -120,6 +120,13 @@ END(conf_auth)
 MSG(conf_domain, R_PARENT, R_AUTH, NOFD, 0)
 	STR(conf_domain, name, 256)
 END(conf_domain)
+/* whose accounts are where; with a prefix, a subtree of theirs; in order */
+MSG(conf_place, R_PARENT, R_AUTH, NOFD, 0)
+	STR(conf_place, prefix, 256)	/* "": the whole account */
+	STR(conf_place, pattern, 512)
+	STR(conf_place, account, 512)	/* "": the same name there */
+	U16(conf_place, storage)
+END(conf_place)
 /* the password file, in pieces as they come */
 MSG(conf_passwd, R_PARENT, R_AUTH, NOFD, SECRET)
 	BLOB(conf_passwd, text, 32768)
@@ -205,6 +212,16 @@ MSG(auth_ok, R_AUTH, R_LISTENER, NOFD, 0)
 	U32(auth_ok, acct)		/* the engine's handle for the account */
 	U16(auth_ok, storage)
 END(auth_ok)
+/*
+ * Before auth_ok or regrant, one for each mount: its number, and the
+ * engine's handle for the account there.
+ */
+MSG(auth_mount, R_AUTH, R_IMAP, NOFD, 0)
+	U16(auth_mount, mount)		/* from 1 on */
+	U16(auth_mount, storage)
+	U32(auth_mount, acct)
+	STR(auth_mount, prefix, 256)	/* "": one that is known already */
+END(auth_mount)
 MSG(auth_fail, R_AUTH, R_LISTENER, NOFD, 0)
 	U16(auth_fail, code)		/* enum st_code */
 	STR(auth_fail, text, 256)

@@ -56,6 +56,36 @@ username_normal(char *out, size_t size, const char *in)
 	return r;
 }
 
+static int
+lower(int c)
+{
+	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+/* After a mismatch the last "*" takes one byte more. */
+int
+username_match(const char *pattern, const char *name)
+{
+	const char *star = NULL, *from = NULL;
+
+	while (*name != '\0') {
+		if (*pattern == '*') {
+			star = pattern++;
+			from = name;
+		} else if (lower(*pattern) == lower(*name)) {
+			pattern++;
+			name++;
+		} else if (star != NULL) {
+			pattern = star + 1;
+			name = ++from;
+		} else
+			return 0;
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
 char *
 username_quote(char *out, size_t size, const char *in)
 {

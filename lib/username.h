@@ -18,6 +18,13 @@
 int	 username_normal(char *, size_t, const char *);
 
 /*
+ * Does a normal name match the pattern?  "*" stands for anything; ASCII
+ * letters of the pattern in either case.  The cost is at most pattern times
+ * name.
+ */
+int	 username_match(const char *, const char *);
+
+/*
  * Text of a stranger for a log line, to be put between double quotes: all
  * but printable ASCII, and quotes and backslashes, as \ooo; what does not
  * fit is cut off and "..." put in its place.  The buffer has at least 8

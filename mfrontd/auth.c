@@ -103,6 +103,7 @@ static const proc_handler handlers[M_MAX] = {
 	[M_conf_limits] = auth_conf_limits,
 	[M_conf_auth] = auth_conf_auth,
 	[M_conf_domain] = auth_conf_domain,
+	[M_conf_place] = auth_conf_place,
 	[M_conf_passwd] = auth_conf_passwd,
 	[M_conf_storage] = auth_conf_storage,
 	[M_conn_open] = auth_conn_opened,

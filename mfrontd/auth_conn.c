@@ -94,11 +94,19 @@ auth_conn_name(char *buf, size_t len, const struct auth_conn *c)
 void
 auth_conn_no_account(struct auth_conn *c)
 {
-	struct auth_acct *a = c->acct;
+	struct auth_acct	*a = c->acct;
+	uint16_t		 i;
 
 	free(c->user);
 	c->user = NULL;
 	c->acct = NULL;
+	for (i = 0; i < c->nmounts; i++) {
+		free(c->mounts[i].account);
+		free(c->mounts[i].prefix);
+	}
+	free(c->mounts);
+	c->mounts = NULL;
+	c->nmounts = c->granting = 0;
 	if (a == NULL || --a->sessions > 0)
 		return;
 	RB_REMOVE(accts, &accts, a);
@@ -137,6 +145,25 @@ auth_conn_account(struct auth_conn *c, uint16_t storage, const char *name,
 		auth_conn_no_account(c);
 		return -1;
 	}
+	return 0;
+}
+
+int
+auth_conn_mount(struct auth_conn *c, uint16_t storage, const char *account,
+    const char *prefix)
+{
+	struct auth_mount *m;
+
+	if (c->nmounts >= AUTH_MOUNTS_MAX ||
+	    (m = recallocarray(c->mounts, c->nmounts, c->nmounts + 1U,
+	    sizeof(*m))) == NULL)
+		return -1;
+	c->mounts = m;
+	m += c->nmounts++;
+	m->storage = storage;
+	if ((m->account = strdup(account)) == NULL ||
+	    (m->prefix = strdup(prefix)) == NULL)
+		return -1;
 	return 0;
 }
 

@@ -126,13 +126,20 @@ grant_send(struct auth_conn *c, struct proc_peer *p)
 	memset(&m, 0, sizeof(m));
 	m.gen = c->gen;
 	m.session = c->session;
+	m.mount = c->granting;
 	m.storage = c->acct->storage;
 	m.account = c->acct->name;
+	if (c->granting > 0) {
+		m.storage = c->mounts[c->granting - 1].storage;
+		m.account = c->mounts[c->granting - 1].account;
+	}
 	m.user = c->user;
 	c->ask.lost = grant_lost;
 	c->ask.arg = c;
 	auth_ask_send(&c->ask, p, M_grant, &m);
-	auth_count(c->state == CONN_GRANT ? COUNT_GRANTS : COUNT_REGRANTS);
+	if (c->granting == 0)
+		auth_count(c->state == CONN_GRANT ? COUNT_GRANTS :
+		    COUNT_REGRANTS);
 }
 
 /* Its engine is not there now: then it waits for auth_grant_up(). */
@@ -141,6 +148,7 @@ grant_try(struct auth_conn *c)
 {
 	struct proc_peer *p;
 
+	c->granting = 0;
 	/* there may be fewer engines than there were */
 	if (c->engine >= engine_slots())
 		c->engine = auth_engine_of(c->acct->storage, c->acct->name);
@@ -176,6 +184,22 @@ auth_grant_revoke(struct auth_conn *c)
 	auth_count(COUNT_REVOKED);
 }
 
+/* What the listener must know before it hears that the session is in. */
+static void
+grant_tell_mounts(struct auth_conn *c)
+{
+	struct m_auth_mount	m;
+	uint16_t		i;
+
+	for (i = 0; i < c->nmounts; i++) {
+		m.mount = i + 1;
+		m.storage = c->mounts[i].storage;
+		m.acct = c->mounts[i].handle;
+		m.prefix = c->mounts[i].prefix;
+		proc_send(c->peer, M_auth_mount, c->session, 0, -1, &m);
+	}
+}
+
 static void
 grant_login_done(struct auth_conn *c, const struct m_grant_ok *g)
 {
@@ -187,6 +211,7 @@ grant_login_done(struct auth_conn *c, const struct m_grant_ok *g)
 	}
 	tmo_stop(&c->tmo);
 	c->state = CONN_GRANTED;
+	grant_tell_mounts(c);
 	memset(&m, 0, sizeof(m));
 	m.user = c->user;
 	m.engine = c->engine;
@@ -207,16 +232,32 @@ grant_again_done(struct auth_conn *c, const struct m_grant_ok *g)
 		return;
 	}
 	c->state = CONN_GRANTED;
+	grant_tell_mounts(c);
 	m.engine = c->engine;
 	m.egen = c->egen;
 	m.acct = c->handle;
 	proc_send(c->peer, M_regrant, c->session, 0, -1, &m);
 }
 
+static void
+grant_answered(struct auth_conn *c, struct proc_peer *p,
+    const struct m_grant_ok *m)
+{
+	if (c->granting > 0)
+		c->mounts[c->granting - 1].handle =
+		    m->code == ST_OK ? m->acct : 0;
+	else if (m->code == ST_OK) {
+		c->egen = p->gen;
+		c->handle = m->acct;
+	}
+}
+
 void
 auth_grant_ok(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
+	static const struct m_grant_ok	 granted = { .code = ST_OK };
 	const struct m_grant_ok	*m = arg;
+	struct m_grant_ok	 all = *m;
 	struct auth_ask		*ask;
 	struct auth_conn	*c;
 
@@ -228,14 +269,20 @@ auth_grant_ok(struct proc_peer *p, struct imsg *msg, const void *arg)
 		return;
 	}
 	c = ask->arg;
-	if (m->code == ST_OK) {
-		c->egen = p->gen;
-		c->handle = m->acct;
+	grant_answered(c, p, m);
+	/* a mount that cannot be granted is one that does not work */
+	if (c->granting > 0 || m->code == ST_OK) {
+		while (c->granting++ < c->nmounts)
+			if (*c->mounts[c->granting - 1].account != '\0') {
+				grant_send(c, p);
+				return;
+			}
+		all = granted;
 	}
 	if (c->state == CONN_GRANT)
-		grant_login_done(c, m);
+		grant_login_done(c, &all);
 	else
-		grant_again_done(c, m);
+		grant_again_done(c, &all);
 }
 
 /* engines come and go */
@@ -282,8 +329,10 @@ auth_grant_up(struct proc_peer *p)
 
 	for (c = auth_conn_next(NULL); c != NULL; c = auth_conn_next(c))
 		if (conn_has_grant(c) && c->engine == p->slot &&
-		    c->egen == 0 && c->ask.req == 0)
+		    c->egen == 0 && c->ask.req == 0) {
+			c->granting = 0;
 			grant_send(c, p);
+		}
 }
 
 /* what engines know from before our time */
@@ -292,7 +341,7 @@ int
 auth_grant_allowed(const struct auth_conn *c)
 {
 	return auth_conf->kind != AUTH_FILE ||
-	    (c->acct->storage == auth_conf->storage &&
+	    (c->acct->storage == auth_storage_of(c->acct->name) &&
 	    auth_user_find(c->acct->name) != NULL);
 }
 
@@ -324,6 +373,26 @@ known_adopt(struct auth_conn *c, struct proc_peer *p,
 }
 
 /*
+ * Mounts come behind their account, in order.  Those of a session that was
+ * not taken over are revoked with it.
+ */
+static void
+known_mount(struct auth_conn *c, struct proc_peer *p,
+    const struct m_granted *g)
+{
+	if (c == NULL || c->acct == NULL || c->egen != p->gen ||
+	    c->ask.req != 0 || g->mount <= c->nmounts)
+		return;
+	/* one that could not be granted stays so */
+	while (c->nmounts + 1 < g->mount)
+		if (auth_conn_mount(c, 0, "", "") == -1)
+			fatal(NULL);
+	if (auth_conn_mount(c, g->storage, g->account, "") == -1)
+		fatal(NULL);
+	c->mounts[g->mount - 1].handle = g->acct;
+}
+
+/*
  * An engine tells of a grant when it meets a new auth.  Its session may be
  * announced by now, or not yet, or be on its way to another login.
  */
@@ -333,9 +402,12 @@ auth_grant_known(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_granted	*g = arg;
 	struct auth_conn	*c = auth_conn_find(g->gen, g->session);
 
-	/* mounts are granted by nobody yet */
-	if (g->mount != 0 || *g->account == '\0') {
+	if (g->mount > AUTH_MOUNTS_MAX || *g->account == '\0') {
 		proc_violation(p, msg->type, "not a grant of ours");
+		return;
+	}
+	if (g->mount != 0) {
+		known_mount(c, p, g);
 		return;
 	}
 	if (c == NULL)

@@ -43,6 +43,15 @@ struct auth_domain {
 	char			*name;		/* in lower case */
 };
 
+/* A route (no prefix) or a mount. */
+struct auth_place {
+	STAILQ_ENTRY(auth_place) entry;
+	char			*prefix;
+	char			*pattern;
+	char			*account;	/* "": the same name there */
+	uint16_t		 storage;
+};
+
 RB_HEAD(auth_users, auth_user);
 
 struct auth_conf {
@@ -54,6 +63,7 @@ struct auth_conf {
 	struct auth_users	 users;
 	uint32_t		 nusers;
 	SLIST_HEAD(, auth_domain) domains;
+	STAILQ_HEAD(, auth_place) places;
 	const char		*dummy;		/* hash for those unknown */
 	struct passwd_reader	 reader;
 	char			 error[800];	/* the first one */
@@ -68,11 +78,20 @@ void	 auth_conf_abort(void);
 void	 auth_conf_limits(struct proc_peer *, struct imsg *, const void *);
 void	 auth_conf_auth(struct proc_peer *, struct imsg *, const void *);
 void	 auth_conf_domain(struct proc_peer *, struct imsg *, const void *);
+void	 auth_conf_place(struct proc_peer *, struct imsg *, const void *);
 void	 auth_conf_passwd(struct proc_peer *, struct imsg *, const void *);
 void	 auth_conf_storage(struct proc_peer *, struct imsg *, const void *);
 /* By a normal name. */
 const struct auth_user *auth_user_find(const char *);
 int	 auth_domain_is_ours(const char *);
+/* The storage of who has that normal name, or address. */
+uint16_t auth_storage_of(const char *);
+/*
+ * The mounts of who has that name: start with NULL.  Of two in the same
+ * place the first counts.
+ */
+const struct auth_place *auth_mount_next(const struct auth_place *,
+	    const char *);
 
 /* auth_addr.c: pure but for memory; now is tmo_now() */
 
@@ -148,6 +167,16 @@ struct auth_acct {
 	const char		*name;		/* behind the struct */
 };
 
+/* A part of the session's account that is elsewhere. */
+struct auth_mount {
+	uint16_t		 storage;
+	uint32_t		 handle;	/* the engine's, 0: none */
+	char			*account;
+	char			*prefix;	/* "": the listener knows */
+};
+
+#define AUTH_MOUNTS_MAX	64	/* of one session */
+
 struct auth_conn {
 	RB_ENTRY(auth_conn)	 entry;
 	uint32_t		 gen;		/* of the listener */
@@ -167,6 +196,9 @@ struct auth_conn {
 	uint16_t		 engine;	/* slot */
 	uint32_t		 egen;		/* who has the grant, 0: none */
 	uint32_t		 handle;	/* the engine's */
+	struct auth_mount	*mounts;	/* number n is [n - 1] */
+	uint16_t		 nmounts;
+	uint16_t		 granting;	/* number, 0: the account */
 	struct auth_ask		 ask;
 	struct auth_txn		*txn;		/* lmtp */
 	struct tmo		 tmo;
@@ -187,6 +219,9 @@ int	 auth_conn_account(struct auth_conn *, uint16_t, const char *,
 	    const char *, uint32_t);
 void	 auth_conn_no_account(struct auth_conn *);
 const char *auth_conn_remote(const struct auth_conn *);
+/* Appends a mount; -1: too many, or no memory. */
+int	 auth_conn_mount(struct auth_conn *, uint16_t, const char *,
+	    const char *);
 /* boot-gen-session into a buffer. */
 void	 auth_conn_name(char *, size_t, const struct auth_conn *);
 void	 auth_conn_opened(struct proc_peer *, struct imsg *, const void *);
@@ -205,6 +240,7 @@ struct auth_login {
 	int			 tries;
 	int			 known;		/* the hash is this user's */
 	const char		*reason;	/* it fails of in the end */
+	uint16_t		 storage;	/* that was asked */
 	char			*typed;		/* name, for the log */
 	char			*user;		/* normal */
 	char			*secret;

@@ -244,12 +244,28 @@ login_is_himself(const struct auth_login *l, const char *authzid)
 	    strcmp(name, l->user) == 0);
 }
 
+/* POP3 has one maildrop, which is not in a mount. */
 static void
-login_verified(struct auth_conn *c, const char *account, const char *user)
+login_mounts(struct auth_conn *c)
+{
+	const struct auth_place *pl = NULL;
+
+	if (c->peer->role != ROLE_IMAP)
+		return;
+	while ((pl = auth_mount_next(pl, c->user)) != NULL)
+		if (auth_conn_mount(c, pl->storage, *pl->account != '\0' ?
+		    pl->account : c->acct->name, pl->prefix) == -1)
+			log_warnx("user \"%s\" has too many mounts: \"%s\" "
+			    "is left out", c->user, pl->prefix);
+}
+
+static void
+login_verified(struct auth_conn *c, uint16_t storage, const char *account,
+    const char *user)
 {
 	struct auth_login *l = c->login;
 
-	if (auth_conn_account(c, auth_conf->storage, account, user,
+	if (auth_conn_account(c, storage, account, user,
 	    auth_conf->limits.conn_account) == -1) {
 		auth_count(COUNT_OVER_ACCOUNT);
 		auth_login_free(l);
@@ -258,6 +274,7 @@ login_verified(struct auth_conn *c, const char *account, const char *user)
 		return;
 	}
 	auth_login_free(l);
+	login_mounts(c);
 	auth_grant_begin(c);
 }
 
@@ -278,7 +295,7 @@ login_by_file(struct auth_conn *c, struct auth_login *l, int himself)
 	if (auth_cache_has(l->user, l->hash, l->secret, tmo_now()) &&
 	    l->known) {
 		auth_count(COUNT_CACHED);
-		login_verified(c, u->name, u->name);
+		login_verified(c, auth_storage_of(u->name), u->name, u->name);
 		return;
 	}
 	if (auth_hash_add(l) == -1) {
@@ -300,7 +317,8 @@ login_by_storage(struct auth_conn *c, struct auth_login *l,
 	struct m_auth_query	 q;
 	char			 session[64];
 
-	e = auth_engine_any(auth_engine_of(auth_conf->storage, l->user));
+	l->storage = auth_storage_of(l->user);
+	e = auth_engine_any(auth_engine_of(l->storage, l->user));
 	if (e == NULL) {
 		auth_login_unavailable(c, ST_UNAVAILABLE,
 		    "The storage is not available now");
@@ -308,7 +326,7 @@ login_by_storage(struct auth_conn *c, struct auth_login *l,
 	}
 	auth_conn_name(session, sizeof(session), c);
 	memset(&q, 0, sizeof(q));
-	q.storage = auth_conf->storage;
+	q.storage = l->storage;
 	q.mech = m->mech;
 	q.tls = m->tls;
 	/* as it was typed: what is equal is the storage's to say */
@@ -403,7 +421,7 @@ auth_login_hashed(struct auth_login *l, int match)
 		reason = "too many failures";
 	} else if (match && l->known) {
 		auth_cache_put(l->user, l->hash, l->secret, tmo_now());
-		login_verified(c, u->name, u->name);
+		login_verified(c, auth_storage_of(u->name), u->name, u->name);
 		return;
 	}
 	login_refuse(c, code, l->typed, reason);
@@ -453,5 +471,5 @@ auth_login_answer(struct proc_peer *p, struct imsg *msg, const void *arg)
 		auth_login_unavailable(c, code, st_error(code)->text);
 		return;
 	}
-	login_verified(c, m->account, user);
+	login_verified(c, c->login->storage, m->account, user);
 }

@@ -36,6 +36,7 @@ struct auth_rcpt {
 	struct auth_ask		 ask;
 	uint32_t		 req;		/* lmtp's */
 	uint32_t		 handle;
+	uint16_t		 storage;	/* of its account */
 	char			*address;
 };
 
@@ -49,14 +50,14 @@ static uint32_t last_handle;
 
 static void
 rcpt_answer(struct auth_conn *c, uint32_t req, enum st_code code,
-    uint32_t handle, const char *text)
+    uint32_t handle, uint16_t storage, const char *text)
 {
 	struct m_rcpt_res m;
 
 	memset(&m, 0, sizeof(m));
 	m.code = (uint16_t)code;
 	m.rcpt = handle;
-	m.storage = auth_conf->storage;
+	m.storage = storage;
 	m.text = text != NULL ? text : st_error(code)->text;
 	if (c->txn != NULL) {
 		m.engine = c->txn->engine;
@@ -78,7 +79,7 @@ static void
 rcpt_end(struct auth_rcpt *r, enum st_code code, uint32_t handle,
     const char *text)
 {
-	rcpt_answer(r->c, r->req, code, handle, text);
+	rcpt_answer(r->c, r->req, code, handle, r->storage, text);
 	rcpt_free(r);
 }
 
@@ -256,7 +257,7 @@ rcpt_grant(struct auth_rcpt *r, const char *account, const char *mailbox)
 	m.session = r->c->session;
 	m.txn = t->txn;
 	m.rcpt = r->handle;
-	m.storage = auth_conf->storage;
+	m.storage = r->storage;
 	m.account = account;
 	m.mailbox = mailbox;
 	m.address = r->address;
@@ -284,7 +285,19 @@ rcpt_by_file(struct auth_rcpt *r)
 		    address_why(r->address));
 		return;
 	}
+	r->storage = auth_storage_of(u->name);
 	rcpt_grant(r, u->name, "");
+}
+
+/* As a name would be; what is none is looked for where the others are. */
+static uint16_t
+rcpt_storage(const char *address)
+{
+	char name[USERNAME_MAX + 1];
+
+	if (username_normal(name, sizeof(name), address) == -1)
+		return auth_conf->storage;
+	return auth_storage_of(name);
 }
 
 static void
@@ -300,7 +313,8 @@ rcpt_by_storage(struct auth_rcpt *r, const struct m_rcpt_req *m)
 		return;
 	}
 	auth_conn_name(session, sizeof(session), r->c);
-	q.storage = auth_conf->storage;
+	r->storage = rcpt_storage(m->address);
+	q.storage = r->storage;
 	q.address = m->address;
 	q.from = m->from;
 	q.size = m->size;
@@ -388,7 +402,8 @@ rcpt_begin(struct auth_conn *c, uint32_t req, const struct m_rcpt_req *m)
 
 	if (txn_get(c, m->txn) == NULL ||
 	    (r = rcpt_new(c, req, m->address)) == NULL)
-		rcpt_answer(c, req, ST_UNAVAILABLE, 0, NULL);
+		rcpt_answer(c, req, ST_UNAVAILABLE, 0, auth_conf->storage,
+		    NULL);
 	else if (auth_conf->kind == AUTH_FILE)
 		rcpt_by_file(r);
 	else
@@ -405,7 +420,8 @@ auth_rcpt_req(struct proc_peer *p, struct imsg *msg, const void *arg)
 	if ((c = auth_conn_known(p, msg)) == NULL)
 		return;
 	if ((why = rcpt_refused(p, c, m->txn)) != NULL)
-		rcpt_answer(c, msg->req, ST_TRY_LATER, 0, why);
+		rcpt_answer(c, msg->req, ST_TRY_LATER, 0, auth_conf->storage,
+		    why);
 	else
 		rcpt_begin(c, msg->req, m);
 }

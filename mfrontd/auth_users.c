@@ -58,6 +58,46 @@ auth_domain_is_ours(const char *name)
 	return 0;
 }
 
+uint16_t
+auth_storage_of(const char *name)
+{
+	const struct auth_place *pl;
+
+	STAILQ_FOREACH(pl, &auth_conf->places, entry)
+		if (*pl->prefix == '\0' && username_match(pl->pattern, name))
+			return pl->storage;
+	return auth_conf->storage;
+}
+
+/* Is there one before it that has taken the place? */
+static int
+mount_is_taken(const struct auth_place *pl, const char *name)
+{
+	const struct auth_place *o;
+
+	STAILQ_FOREACH(o, &auth_conf->places, entry) {
+		if (o == pl)
+			break;
+		if (strcmp(o->prefix, pl->prefix) == 0 &&
+		    username_match(o->pattern, name))
+			return 1;
+	}
+	return 0;
+}
+
+const struct auth_place *
+auth_mount_next(const struct auth_place *pl, const char *name)
+{
+	pl = pl == NULL ? STAILQ_FIRST(&auth_conf->places) :
+	    STAILQ_NEXT(pl, entry);
+	for (; pl != NULL; pl = STAILQ_NEXT(pl, entry))
+		if (*pl->prefix != '\0' &&
+		    username_match(pl->pattern, name) &&
+		    !mount_is_taken(pl, name))
+			break;
+	return pl;
+}
+
 /* building and freeing */
 
 static void
@@ -73,6 +113,7 @@ users_free(struct auth_conf *c)
 {
 	struct auth_user	*u, *next;
 	struct auth_domain	*d;
+	struct auth_place	*pl;
 
 	if (c == NULL)
 		return;
@@ -84,6 +125,13 @@ users_free(struct auth_conf *c)
 		SLIST_REMOVE_HEAD(&c->domains, entry);
 		free(d->name);
 		free(d);
+	}
+	while ((pl = STAILQ_FIRST(&c->places)) != NULL) {
+		STAILQ_REMOVE_HEAD(&c->places, entry);
+		free(pl->prefix);
+		free(pl->pattern);
+		free(pl->account);
+		free(pl);
 	}
 	free(c->file);
 	freezero(c, sizeof(*c));
@@ -194,6 +242,7 @@ auth_conf_begin(int first)
 		fatal(NULL);
 	RB_INIT(&staged->users);
 	SLIST_INIT(&staged->domains);
+	STAILQ_INIT(&staged->places);
 	passwd_init(&staged->reader, users_add, users_error, staged);
 }
 
@@ -227,6 +276,21 @@ auth_conf_domain(struct proc_peer *p, struct imsg *msg, const void *arg)
 	    (d->name = strdup(m->name)) == NULL)
 		fatal(NULL);
 	SLIST_INSERT_HEAD(&staged->domains, d, entry);
+}
+
+void
+auth_conf_place(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_place	*m = arg;
+	struct auth_place		*pl;
+
+	if ((pl = calloc(1, sizeof(*pl))) == NULL ||
+	    (pl->prefix = strdup(m->prefix)) == NULL ||
+	    (pl->pattern = strdup(m->pattern)) == NULL ||
+	    (pl->account = strdup(m->account)) == NULL)
+		fatal(NULL);
+	pl->storage = m->storage;
+	STAILQ_INSERT_TAIL(&staged->places, pl, entry);
 }
 
 void

@@ -144,6 +144,7 @@ conf_new(void)
 	TAILQ_INIT(&c->certs);
 	TAILQ_INIT(&c->listens);
 	TAILQ_INIT(&c->storages);
+	TAILQ_INIT(&c->places);
 	make_defaults(c);
 	return c;
 }
@@ -203,6 +204,22 @@ conf_free_storage(struct conf_storage *st)
 	free(st);
 }
 
+static void
+conf_free_places(struct conf *c)
+{
+	struct conf_place *pl;
+
+	while ((pl = TAILQ_FIRST(&c->places)) != NULL) {
+		TAILQ_REMOVE(&c->places, pl, entry);
+		free(pl->prefix);
+		free(pl->pattern);
+		free(pl->account);
+		free(pl->storage);
+		free(pl->where);
+		free(pl);
+	}
+}
+
 void
 conf_free(struct conf *c)
 {
@@ -214,6 +231,7 @@ conf_free(struct conf *c)
 		return;
 	conf_free_listens(c);
 	conf_free_certs(c);
+	conf_free_places(c);
 	while ((st = TAILQ_FIRST(&c->storages)) != NULL) {
 		TAILQ_REMOVE(&c->storages, st, entry);
 		conf_free_storage(st);

@@ -113,6 +113,20 @@ struct conf_domain {
 	TAILQ_ENTRY(conf_domain) entry;
 };
 
+/*
+ * Which accounts are on which storage (a route), or have a subtree of their
+ * mailboxes on another one (a mount).  The first that fits counts.
+ */
+struct conf_place {
+	char			*prefix;	/* NULL: a route */
+	char			*pattern;	/* of names, "*" is all */
+	char			*account;	/* there; NULL: as here */
+	char			*storage;	/* its name */
+	const struct conf_storage *st;
+	char			*where;		/* "file:line" */
+	TAILQ_ENTRY(conf_place)	 entry;
+};
+
 enum auth_kind {
 	AUTH_FILE,
 	AUTH_STORAGE
@@ -167,6 +181,7 @@ struct conf {
 	TAILQ_HEAD(, conf_cert)	 certs;
 	TAILQ_HEAD(, conf_listen) listens;
 	TAILQ_HEAD(, conf_storage) storages;
+	TAILQ_HEAD(, conf_place) places;
 };
 
 /*

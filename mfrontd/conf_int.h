@@ -112,6 +112,13 @@ void	 make_storage_ca(const char *);
 void	 make_storage_cert(const char *, const char *);
 void	 make_storage_end(void);
 
+void	 make_route(const char *, const char *);
+void	 make_mount_begin(const char *);
+void	 make_mount_for(const char *);
+void	 make_mount_account(const char *);
+void	 make_mount_storage(const char *);
+void	 make_mount_end(void);
+
 void	 make_auth_file(const char *);
 void	 make_auth_domain(const char *);
 void	 make_auth_storage(const char *);

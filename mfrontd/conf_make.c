@@ -16,13 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "charset.h"
 #include "cidr.h"
 #include "conf_int.h"
 #include "json.h"
+#include "listmatch.h"
 #include "units.h"
 
 #define CERT_MAX	49152		/* as the messages can carry them */
 #define CLIENT_CERT_MAX	32768
+#define MOUNT_MAX	255		/* bytes of its name */
 #define SOCK_NAME_MAX	100		/* its last part; see sockaddr_un */
 
 #define K		UINT64_C(1024)
@@ -143,6 +146,7 @@ static struct listening		 li = { .allow = TAILQ_HEAD_INITIALIZER(
 				    li.allow) };
 static struct conf_storage	*storage;	/* that is being made */
 static int			 storage_said;	/* where it is */
+static struct conf_place	*mount;		/* that is being made */
 static TAILQ_HEAD(, cert_ref)	 certrefs = TAILQ_HEAD_INITIALIZER(certrefs);
 static char			*auth_name;	/* of "auth storage" */
 static char			*auth_where;
@@ -848,6 +852,109 @@ make_storage_end(void)
 		storage_bad("ca and certificate are for https");
 }
 
+/* routes and mounts */
+
+static void
+place_add(struct conf_place *pl)
+{
+	pl->where = conf_strdup(parse_where());
+	if (strlen(pl->pattern) >= 512)
+		conf_bad("\"%s\" is too long for a name", pl->pattern);
+	TAILQ_INSERT_TAIL(&conf->places, pl, entry);
+}
+
+void
+make_route(const char *pattern, const char *name)
+{
+	struct conf_place *pl;
+
+	pl = conf_alloc(sizeof(*pl));
+	pl->pattern = conf_strdup(pattern);
+	pl->storage = conf_strdup(name);
+	place_add(pl);
+}
+
+/* One that a syntax error has left behind. */
+static void
+mount_reset(void)
+{
+	if (mount == NULL)
+		return;
+	free(mount->prefix);
+	free(mount->pattern);
+	free(mount->account);
+	free(mount->storage);
+	free(mount);
+	mount = NULL;
+}
+
+/* A name of a mailbox that is there for others to be below. */
+void
+make_mount_begin(const char *prefix)
+{
+	mount_reset();
+	mount = conf_alloc(sizeof(*mount));
+	mount->prefix = conf_strdup(prefix);
+	if (strlen(prefix) > MOUNT_MAX || !list_name_ok(prefix,
+	    strlen(prefix)) || !charset_is_nfc(prefix, strlen(prefix)))
+		conf_bad("mount: \"%s\" is no name of a mailbox", prefix);
+	list_canon_inbox(mount->prefix, strlen(mount->prefix));
+	if (strcmp(mount->prefix, "INBOX") == 0)
+		conf_bad("mount: INBOX is where mail comes in");
+}
+
+void
+make_mount_for(const char *pattern)
+{
+	if (mount->pattern != NULL)
+		conf_bad("mount: a second \"for\"");
+	else
+		mount->pattern = conf_strdup(pattern);
+}
+
+void
+make_mount_account(const char *account)
+{
+	if (mount->account != NULL)
+		conf_bad("mount: a second account");
+	else if (*account == '\0' || strlen(account) >= 512)
+		conf_bad("mount: \"%s\" is no account", account);
+	else
+		mount->account = conf_strdup(account);
+}
+
+void
+make_mount_storage(const char *name)
+{
+	if (mount->storage != NULL)
+		conf_bad("mount: a second storage");
+	else
+		mount->storage = conf_strdup(name);
+}
+
+void
+make_mount_end(void)
+{
+	const struct conf_place *pl;
+
+	if (mount->pattern == NULL)
+		mount->pattern = conf_strdup("*");
+	if (mount->storage == NULL) {
+		conf_bad("mount \"%s\" needs a storage", mount->prefix);
+		mount->storage = conf_strdup("");
+	}
+	TAILQ_FOREACH(pl, &conf->places, entry)
+		if (pl->prefix != NULL &&
+		    strcmp(pl->prefix, mount->prefix) == 0 &&
+		    strcmp(pl->pattern, mount->pattern) == 0) {
+			conf_bad("mount \"%s\" for \"%s\" is there twice",
+			    mount->prefix, mount->pattern);
+			break;
+		}
+	place_add(mount);
+	mount = NULL;
+}
+
 /* accounts */
 
 void
@@ -958,9 +1065,15 @@ make_resolve(void)
 {
 	const struct cert_ref		*r;
 	const struct conf_storage	*st;
+	struct conf_place		*pl;
 
 	TAILQ_FOREACH(r, &certrefs, entry)
 		resolve_cert(r);
+	TAILQ_FOREACH(pl, &conf->places, entry)
+		if ((pl->st = storage_find(pl->storage)) == NULL &&
+		    *pl->storage != '\0')
+			conf_bad_at(pl->where, "no storage \"%s\"",
+			    pl->storage);
 	if (conf->auth != AUTH_STORAGE)
 		return;
 	if ((st = storage_find(auth_name)) != NULL)
@@ -984,6 +1097,7 @@ make_end(void)
 	free(auth_where);
 	auth_name = auth_where = NULL;
 	listen_reset();
+	mount_reset();
 	storage = NULL;
 	conf = NULL;
 }

@@ -210,7 +210,9 @@ send_auth(struct child *c, const struct conf *conf)
 {
 	const struct conf_domain	*d;
 	struct m_conf_auth		 m;
+	const struct conf_place		*pl;
 	struct m_conf_domain		 dm;
+	struct m_conf_place		 plm;
 	struct m_conf_passwd		 pm;
 	size_t				 off, n;
 
@@ -224,6 +226,13 @@ send_auth(struct child *c, const struct conf *conf)
 	TAILQ_FOREACH(d, &conf->domains, entry) {
 		dm.name = d->name;
 		proc_send(c->peer, M_conf_domain, 0, 0, -1, &dm);
+	}
+	TAILQ_FOREACH(pl, &conf->places, entry) {
+		plm.prefix = pl->prefix;
+		plm.pattern = pl->pattern;
+		plm.account = pl->account;
+		plm.storage = pl->st->id;
+		proc_send(c->peer, M_conf_place, 0, 0, -1, &plm);
 	}
 	for (off = 0; off < conf->passwd.len; off += n) {
 		n = conf->passwd.len - off < 32768 ?

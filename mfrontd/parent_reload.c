@@ -171,6 +171,24 @@ diff_storages(const struct conf *old, const struct conf *new)
 			say("storage removed: ", st->name);
 }
 
+static int
+places_equal(const struct conf *a, const struct conf *b)
+{
+	const struct conf_place	*p = TAILQ_FIRST(&a->places);
+	const struct conf_place	*q = TAILQ_FIRST(&b->places);
+
+	while (p != NULL && q != NULL) {
+		if (!text_equal(p->prefix, q->prefix) ||
+		    !text_equal(p->pattern, q->pattern) ||
+		    !text_equal(p->account, q->account) ||
+		    !text_equal(p->storage, q->storage))
+			return 0;
+		p = TAILQ_NEXT(p, entry);
+		q = TAILQ_NEXT(q, entry);
+	}
+	return p == NULL && q == NULL;
+}
+
 static void
 diff_rest(const struct conf *old, const struct conf *new)
 {
@@ -180,6 +198,8 @@ diff_rest(const struct conf *old, const struct conf *new)
 		say("password file", "");
 	if (old->auth != new->auth || old->auth_storage != new->auth_storage)
 		say("auth", "");
+	if (!places_equal(old, new))
+		say("routes and mounts", "");
 	if (memcmp(old->prefork, new->prefork, sizeof(old->prefork)) != 0)
 		say("prefork", "");
 	if (old->plain_loopback != new->plain_loopback)

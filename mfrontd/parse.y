@@ -48,9 +48,9 @@ static struct conf	*conf;
 %token	CERTIFICATE CHECK CHROOT COMMAND COMMANDS CONNECTIONS CONNECTOR
 %token	CONTROL DELAY DOMAINS EMBEDDED ENGINE FAILED FAILURE FILENAME FOR
 %token	GROUP HASH HOSTNAME IDLE IMAP INCLUDE KEY LIMITS LINE LISTEN LITERALS
-%token	LMTP LOG LOGIN LOGINS LOOPBACK MESSAGE MODE ON OWNER PER PLAINTEXT
-%token	POLL POOL POP3 PORT PREFORK RECIPIENTS REQUIRED RUNDIR SANDBOX SECOND
-%token	SIZE SOCKET STARTTLS STDERR STORAGE STORE SYSLOG TIMEOUTS TLS TOKEN
+%token	LMTP LOG LOGIN LOGINS LOOPBACK MESSAGE MODE MOUNT ON OWNER PER PLAINTEXT
+%token	POLL POOL POP3 PORT PREFORK RECIPIENTS REQUIRED ROUTE RUNDIR SANDBOX
+%token	SECOND SIZE SOCKET STARTTLS STDERR STORAGE STORE SYSLOG TIMEOUTS TLS TOKEN
 %token	URL USER VERBOSE WAITING WORKERS WRITE
 %token	NOT_A_WORD
 %token	<str>	STRING
@@ -71,6 +71,8 @@ statement	: STRING '=' STRING		{ macro_define($1, $3, 0); }
 		| listen
 		| certificate
 		| storage
+		| route
+		| mount
 		| auth
 		| LIMITS '{' limit_l '}'
 		| TIMEOUTS '{' timeout_l '}'
@@ -200,6 +202,22 @@ storageopt	: EMBEDDED optstring	{ make_storage_dir($2); }
 		| CERTIFICATE CERT STRING KEY STRING {
 			make_storage_cert($3, $5);
 		}
+		;
+
+route		: ROUTE STRING STORAGE STRING { make_route($2, $4); }
+		;
+
+mount		: MOUNT STRING		{ make_mount_begin($2); }
+		  mountopts		{ make_mount_end(); }
+		;
+
+mountopts	: mountopt
+		| mountopts mountopt
+		;
+
+mountopt	: FOR STRING		{ make_mount_for($2); }
+		| STORAGE STRING	{ make_mount_storage($2); }
+		| ACCOUNT STRING	{ make_mount_account($2); }
 		;
 
 auth		: AUTH FILENAME STRING	{ make_auth_file($3); }
@@ -415,6 +433,7 @@ static const struct keyword {
 	{ "loopback",	LOOPBACK },
 	{ "message",	MESSAGE },
 	{ "mode",	MODE },
+	{ "mount",	MOUNT },
 	{ "on",		ON },
 	{ "owner",	OWNER },
 	{ "per",	PER },
@@ -426,6 +445,7 @@ static const struct keyword {
 	{ "prefork",	PREFORK },
 	{ "recipients",	RECIPIENTS },
 	{ "required",	REQUIRED },
+	{ "route",	ROUTE },
 	{ "rundir",	RUNDIR },
 	{ "sandbox",	SANDBOX },
 	{ "second",	SECOND },

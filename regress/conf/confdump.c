@@ -77,6 +77,18 @@ dump_storages(const struct conf *c)
 }
 
 static void
+dump_places(const struct conf *c)
+{
+	const struct conf_place *pl;
+
+	TAILQ_FOREACH(pl, &c->places, entry)
+		printf("%s \"%s\" for \"%s\" storage %u account %s\n",
+		    pl->prefix != NULL ? "mount" : "route",
+		    pl->prefix != NULL ? pl->prefix : "", pl->pattern,
+		    pl->st->id, pl->account != NULL ? pl->account : "-");
+}
+
+static void
 dump_limits(const struct conf_limits *l)
 {
 	printf("connections %u address %u account %u login %u\n",
@@ -120,6 +132,7 @@ dump(const struct conf *c, int host)
 		dump_data("key", &k->key);
 	}
 	dump_storages(c);
+	dump_places(c);
 	dump_auth(c);
 	dump_limits(&c->limits);
 	for (i = 0; i < ROLE_MAX; i++)

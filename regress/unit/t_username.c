@@ -37,6 +37,41 @@ ATF_TC_BODY(normal, tc)
 	}
 }
 
+ATF_TC_WITHOUT_HEAD(match);
+ATF_TC_BODY(match, tc)
+{
+	static const struct {
+		const char *pattern, *name;
+		int match;
+	} t[] = {
+		{ "*", "", 1 }, { "*", "joe", 1 }, { "", "", 1 },
+		{ "", "joe", 0 }, { "joe", "joe", 1 }, { "Joe", "joe", 1 },
+		{ "joe", "joes", 0 }, { "joes", "joe", 0 },
+		{ "*@example.org", "joe@example.org", 1 },
+		{ "*@Example.ORG", "joe@example.org", 1 },
+		{ "*@example.org", "joe@example.org.net", 0 },
+		{ "*@example.org", "@example.org", 1 },
+		{ "*@example.org", "a@example.org@example.org", 1 },
+		{ "a*b*c", "abc", 1 }, { "a*b*c", "axxbyybzc", 1 },
+		{ "a*b*c", "axxcb", 0 }, { "**a", "ba", 1 },
+		{ "joe*", "joe", 1 }, { "?oe", "joe", 0 },
+	};
+	char	name[USERNAME_MAX + 1], pattern[USERNAME_MAX + 1];
+	size_t	i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		ATF_CHECK_EQ_MSG(t[i].match, username_match(t[i].pattern,
+		    t[i].name), "%s %s", t[i].pattern, t[i].name);
+	/* what is cheap to ask is cheap to answer */
+	memset(name, 'a', sizeof(name));
+	name[USERNAME_MAX] = '\0';
+	for (i = 0; i + 2 < sizeof(pattern); i += 2)
+		memcpy(pattern + i, "*a", 2);
+	pattern[i] = 'b';
+	pattern[i + 1] = '\0';
+	ATF_CHECK_EQ(0, username_match(pattern, name));
+}
+
 ATF_TC_WITHOUT_HEAD(refused);
 ATF_TC_BODY(refused, tc)
 {
@@ -84,6 +119,7 @@ ATF_TC_BODY(quote, tc)
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, normal);
+	ATF_TP_ADD_TC(tp, match);
 	ATF_TP_ADD_TC(tp, refused);
 	ATF_TP_ADD_TC(tp, quote);
 	return atf_no_error();
