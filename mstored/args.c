@@ -90,11 +90,23 @@ args_flags(struct args *a, int i, struct flagset *f)
 	flagset_init(f);
 	if (i == -1 || json_is_null(&a->j, i))
 		return 0;
+	errno = EINVAL;
 	if (json_type(&a->j, i) != JSMN_ARRAY)
 		return -1;
-	for (i = args_first(a, i); i != -1; i = args_next(a, i))
-		if (args_text(a, i, &s, &len) != 1 ||
-		    flagset_add(f, s, len) == -1)
+	for (i = args_first(a, i); i != -1; i = args_next(a, i)) {
+		if (args_text(a, i, &s, &len) != 1) {
+			errno = EINVAL;
 			return -1;
+		}
+		if (flagset_add(f, s, len) == -1)
+			return -1;
+	}
 	return 1;
+}
+
+/* Flags that no message may have are well-formed, but not allowed. */
+int
+args_flags_code(int error)
+{
+	return error == ENOSPC ? ST_NOT_PERMITTED : ST_BAD_REQUEST;
 }

@@ -25,8 +25,12 @@ void	 args_fini(struct args *);
 
 int	 args_text(struct args *, int, const char **, size_t *);
 int	 args_set(struct args *, int, size_t, struct uidset *);
-/* An array of flags. */
+/*
+ * An array of flags; -1 with errno EINVAL, or ENOSPC when they are too many
+ * or one is too long.  args_flags_code() says what the client did then.
+ */
 int	 args_flags(struct args *, int, struct flagset *);
+int	 args_flags_code(int);
 /* Each element of an array: for (i = args_first(..); i != -1; ...). */
 int	 args_first(const struct args *, int);
 int	 args_next(const struct args *, int);

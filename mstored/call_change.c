@@ -1,4 +1,5 @@
 /* Changes of messages that are there: flags, expunge, copy and move. */
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct patch_call {
 	struct store	*store;
 	struct ibuf	 rows;
 	int		 cut;		/* there are more than fit */
+	int		 wrong;		/* code of a bad request */
 	struct flagset	 add;
 	struct flagset	 remove;
 };
@@ -131,6 +133,16 @@ static const struct call_kind patch_kind = {
 };
 
 static int
+patch_member(struct patch_call *c, struct args *a, int i, struct flagset *f)
+{
+	int r;
+
+	if ((r = args_flags(a, i, f)) == -1)
+		c->wrong = args_flags_code(errno);
+	return r;
+}
+
+static int
 patch_flags(struct patch_call *c, struct args *a)
 {
 	int set, add, remove;
@@ -141,10 +153,10 @@ patch_flags(struct patch_call *c, struct args *a)
 	if (set != -1) {
 		c->set = c->has_add = 1;
 		return add == -1 && remove == -1 &&
-		    args_flags(a, set, &c->add) == 1 ? 0 : -1;
+		    patch_member(c, a, set, &c->add) == 1 ? 0 : -1;
 	}
-	if ((c->has_add = args_flags(a, add, &c->add)) == -1 ||
-	    (c->has_remove = args_flags(a, remove, &c->remove)) == -1)
+	if ((c->has_add = patch_member(c, a, add, &c->add)) == -1 ||
+	    (c->has_remove = patch_member(c, a, remove, &c->remove)) == -1)
 		return -1;
 	if (!c->has_add && !c->has_remove)
 		return -1;
@@ -186,12 +198,13 @@ call_patch(struct req *r, const struct head *hd)
 	if ((c = (struct patch_call *)call_new(r, &patch_kind)) == NULL)
 		return;
 	c->mailbox = r->mailbox;
+	c->wrong = ST_BAD_REQUEST;
 	ibuf_init(&c->rows, CHANGE_ANSWER_MAX - 65536);
 	if (call_args(&c->call, &a, HAS(CAP_MODSEQ) ? known :
 	    known_base) == -1)
 		return;
 	if ((wrong = patch_parse(c, &a)) != NULL)
-		call_fail(&c->call, ST_BAD_REQUEST, wrong);
+		call_fail(&c->call, c->wrong, wrong);
 	else
 		call_submit(&c->call);
 	args_fini(&a);

@@ -75,6 +75,10 @@ flagset_add(struct flagset *f, const char *s, size_t len)
 {
 	int bit;
 
+	if (len > FLAGSET_NAME_MAX) {
+		errno = ENOSPC;
+		return -1;
+	}
 	if ((bit = flag_parse(s, len)) == -1) {
 		errno = EINVAL;
 		return -1;

@@ -16,7 +16,9 @@
 #include "header.h"
 #include "ibuf.h"
 
-#define FLAGSET_KW_MAX		FLAGS_KEYWORDS_MAX
+#define FLAGSET_NAME_MAX	250	/* bytes of a keyword */
+#define FLAGSET_SET_MAX		FLAGS_SET_MAX	/* keywords of a message */
+#define FLAGSET_KW_MAX		1000		/* those of a mailbox */
 #define FLAGSET_TEXT_MAX	FLAGS_TEXT_MAX	/* of a message */
 #define FLAGSET_KNOWN_MAX	32768		/* text, of a mailbox */
 
@@ -28,7 +30,7 @@ struct flagset {
 
 void	 flagset_init(struct flagset *);
 void	 flagset_copy(struct flagset *, const struct flagset *);
-/* One flag; -1 with EINVAL (not a flag) or ENOSPC. */
+/* One flag; -1 with EINVAL (not a flag) or ENOSPC (long, one too many). */
 int	 flagset_add(struct flagset *, const char *, size_t);
 /* What flagset_put() wrote; -1 with EINVAL for anything else. */
 int	 flagset_get(struct flagset *, const char *, size_t);

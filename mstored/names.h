@@ -13,9 +13,9 @@
 #include <sys/types.h>
 #include <stdint.h>
 
-#define NAME_ACCOUNT_MAX	512	/* bytes, without the NUL */
+#define NAME_ACCOUNT_MAX	500	/* bytes, without the NUL */
 #define NAME_MAILBOX_MAX	1000
-#define NAME_ADDRESS_MAX	512
+#define NAME_ADDRESS_MAX	500
 #define NAME_KEY_MAX		255
 #define NAME_ROLE_MAX		32
 #define NAME_RND		16	/* random bytes of a content id */

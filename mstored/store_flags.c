@@ -112,13 +112,9 @@ store_flags_insert(struct store *s, const char *text, size_t len,
 	return ST_OK;
 }
 
-/*
- * The number of a set, made if it is new; toolong is the code for one whose
- * text is over max.
- */
+/* The number of a set, made if it is new; its text has a bound. */
 int
-s_intern(struct store *s, const struct flagset *set, size_t max, int toolong,
-    int64_t *id)
+s_intern(struct store *s, const struct flagset *set, size_t max, int64_t *id)
 {
 	const struct store_flags	*f;
 	const char			*text;
@@ -131,7 +127,7 @@ s_intern(struct store *s, const struct flagset *set, size_t max, int toolong,
 		return ST_TRY_LATER;
 	text = (const char *)ibuf_data(&s->text);
 	if ((len = ibuf_size(&s->text)) > max)
-		return toolong;
+		return ST_NOT_PERMITTED;
 	slot = &s->fids[fprint_of(text, len) % STORE_FCACHE];
 	if (*slot != 0 && (f = store_flags(s, *slot)) != NULL &&
 	    f->len == len && memcmp(f->text, text, len) == 0) {
@@ -141,6 +137,15 @@ s_intern(struct store *s, const struct flagset *set, size_t max, int toolong,
 	if ((r = store_flags_insert(s, text, len, id)) == ST_OK)
 		*slot = *id;
 	return r;
+}
+
+/* The same of a message's set, with the bounds of those. */
+int
+s_intern_message(struct store *s, const struct flagset *set, int64_t *id)
+{
+	if (set->n > FLAGSET_SET_MAX)
+		return ST_NOT_PERMITTED;
+	return s_intern(s, set, FLAGSET_TEXT_MAX, id);
 }
 
 /*

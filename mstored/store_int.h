@@ -140,8 +140,8 @@ int	 s_log_uids(struct store *, int64_t, const struct mbox_id *,
 /* A set by its number, its texts copied into the buffer. */
 int	 s_flags_parse(struct store *, int64_t, struct flagset *,
 	    struct ibuf *);
-int	 s_intern(struct store *, const struct flagset *, size_t, int,
-	    int64_t *);
+int	 s_intern(struct store *, const struct flagset *, size_t, int64_t *);
+int	 s_intern_message(struct store *, const struct flagset *, int64_t *);
 int	 s_flags_sweep(struct store *);
 void	 s_flags_forget(struct store *);
 

@@ -111,8 +111,7 @@ work_flags(struct store_work *w, const struct flagset *f)
 		return ST_OK;
 	if (flagset_merge(&s->known, &s->spelled) == -1)
 		return ST_NOT_PERMITTED;
-	return s_intern(s, &s->known, FLAGSET_KNOWN_MAX, ST_NOT_PERMITTED,
-	    &w->m.known);
+	return s_intern(s, &s->known, FLAGSET_KNOWN_MAX, &w->m.known);
 }
 
 static int
@@ -269,8 +268,7 @@ store_append(struct store *s, struct store_append *a)
 	if (w.m.uidnext > UID_LAST)
 		return ST_OVER_QUOTA;
 	if ((r = work_flags(&w, a->flags)) != ST_OK ||
-	    (r = s_intern(s, &s->spelled, FLAGSET_TEXT_MAX, ST_BAD_REQUEST,
-	    &flags)) != ST_OK ||
+	    (r = s_intern_message(s, &s->spelled, &flags)) != ST_OK ||
 	    (r = work_modseq(&w)) != ST_OK)
 		return r;
 	a->uid = w.m.uidnext++;
@@ -316,9 +314,8 @@ patch_flags(struct store_work *w, struct patch *p, int64_t from, int64_t *to)
 	if (p->in->remove != NULL)
 		flagset_subtract(&s->work, p->in->remove);
 	if (p->in->add != NULL && flagset_merge(&s->work, &s->spelled) == -1)
-		return ST_BAD_REQUEST;
-	if ((r = s_intern(s, &s->work, FLAGSET_TEXT_MAX, ST_BAD_REQUEST,
-	    to)) != ST_OK)
+		return ST_NOT_PERMITTED;
+	if ((r = s_intern_message(s, &s->work, to)) != ST_OK)
 		return r;
 	p->memo[i].from = from;
 	p->memo[i].to = *to;
@@ -573,8 +570,8 @@ copy_flags(struct copy *c, int64_t flags, int64_t *out)
 		if ((r = s_flags_parse(s, flags, &s->work,
 		    &s->work_text)) != ST_OK ||
 		    (r = work_flags(c->to, &s->work)) != ST_OK ||
-		    (r = s_intern(s, &s->spelled, FLAGSET_TEXT_MAX,
-		    ST_INTERNAL, &c->memo_to)) != ST_OK)
+		    (r = s_intern_message(s, &s->spelled,
+		    &c->memo_to)) != ST_OK)
 			return r;
 		c->memo = flags;
 	}
