@@ -105,12 +105,12 @@ static int
 upload_flags(struct upload *u, struct args *a, int i, struct upload_to *to)
 {
 	if (args_flags(a, i, &u->work) == -1)
-		return -1;
+		return args_flags_code(errno);
 	to->flags = ibuf_size(&u->flags);
 	if (flagset_put(&u->work, &u->flags) == -1)
-		return -1;
+		return ST_TRY_LATER;
 	to->flagslen = ibuf_size(&u->flags) - to->flags;
-	return to->flagslen > FLAGSET_TEXT_MAX ? -1 : 0;
+	return ST_OK;
 }
 
 static int
@@ -134,6 +134,7 @@ upload_parse_to(struct upload *u, struct args *a, int i,
 	    "address", "flags", "date", NULL };
 	const char	*s;
 	size_t		 len;
+	int		 code;
 
 	if (json_type(&a->j, i) != JSMN_OBJECT)
 		return ST_BAD_REQUEST;
@@ -146,10 +147,12 @@ upload_parse_to(struct upload *u, struct args *a, int i,
 	if (name_get_mailbox(&to->mailbox, s, len) == -1)
 		memset(&to->mailbox, 0, sizeof(to->mailbox));
 	if (args_text(a, json_member(&a->j, i, "address"), &s, &len) == -1 ||
-	    upload_flags(u, a, json_member(&a->j, i, "flags"), to) == -1 ||
 	    upload_date(a, json_member(&a->j, i, "date"), &to->date) == -1 ||
 	    upload_cache(a, json_member(&a->j, i, "cache"), to) == -1)
 		return ST_BAD_REQUEST;
+	if ((code = upload_flags(u, a, json_member(&a->j, i, "flags"),
+	    to)) != ST_OK)
+		return code;
 	return ST_OK;
 }
 

@@ -138,13 +138,30 @@ class Change(StoreTest):
         self.fill(2)
         at = self.modseq()
         some = ['k%d' % i + 'x' * 240 for i in range(40)]
-        self.code(self.patch(uids='1', set=some), 400, 'bad-request')
+        self.code(self.patch(uids='1', set=some), 403, 'not-permitted')
         # too long only together with what is there: nothing changes
         self.patch(uids='2', set=some[:20])
         at = self.modseq()
-        self.code(self.patch(uids='1:2', add=some[20:35]), 400,
-                  'bad-request')
+        self.code(self.patch(uids='1:2', add=some[20:35]), 403,
+                  'not-permitted')
         self.assertEqual(self.modseq(), at)
+        # 256 keywords, of 250 bytes
+        for flags in [['x' * 251]], [['k%d' % i for i in range(257)]]:
+            self.code(self.patch(uids='1', add=flags[0]), 403,
+                      'not-permitted')
+            a = self.c.upload({'account': 'joe', 'mailbox': self.m,
+                               'flags': flags[0]}, b'x')
+            if a.status == 200:
+                self.assertEqual(a.lines()[1], [
+                    {'index': 0, 'code': 'not-permitted'}])
+            else:
+                self.code(a, 403, 'not-permitted')
+        self.assertEqual(self.modseq(), at)
+        many = ['k%d' % i for i in range(256)]
+        self.assertEqual(self.patch(uids='1', set=many).status, 200)
+        self.code(self.patch(uids='1', add=['one-more']), 403,
+                  'not-permitted')
+        self.assertEqual(self.patch(uids='1', set=['y' * 250]).status, 200)
         self.patch(uids='2', set=[])
         code = None
         for i in range(2000):
