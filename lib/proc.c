@@ -25,6 +25,7 @@ static const struct proc_ops	*ops;
 static uint32_t			 conf_serial;
 static int			 conf_held;
 static int			 turn_work;	/* peers dirty or dead */
+static int			 turn_due;	/* for ops->turn(), once more */
 
 static void	proc_event(int, short, void *);
 
@@ -272,6 +273,12 @@ proc_event(int fd, short ev, void *arg)
 
 /* the loop */
 
+void
+proc_again(void)
+{
+	turn_due = 1;
+}
+
 int
 proc_turn(void)
 {
@@ -280,9 +287,11 @@ proc_turn(void)
 
 	/* each may leave work for the other */
 	do {
+		turn_due = 0;
 		again = ops->turn != NULL && ops->turn();
 		more = io_turn() | again;
 	} while (again && ++round < TURN_ROUNDS);
+	more |= turn_due;
 	while (turn_work) {
 		turn_work = 0;
 		TAILQ_FOREACH_SAFE(p, &proc_self.peers, entry, next) {

@@ -127,5 +127,7 @@ void	 proc_peer_abandon(struct proc_peer *);
 void	 proc_dispatch_ops(const struct proc_ops *);
 void	 proc_loop(void) __attribute__((__noreturn__));
 int	 proc_turn(void);
+/* ops->turn() has something to do: the loop must not wait before it. */
+void	 proc_again(void);
 
 #endif /* PROC_H */

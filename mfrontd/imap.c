@@ -92,6 +92,7 @@ imap_at_turn(struct imap *s)
 		return;
 	s->listed = 1;
 	TAILQ_INSERT_TAIL(&turn_list, s, turn);
+	proc_again();
 }
 
 /*

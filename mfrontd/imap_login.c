@@ -129,12 +129,10 @@ cmd_enable(struct iop *op)
 		if (hstr_is(&en->name[i], "CONDSTORE") &&
 		    imap_has(op->s, CAP_MODSEQ))
 			condstore = 1;
-	(void)ibuf_adds(b, "* ENABLED");
-	if (condstore) {
-		(void)ibuf_adds(b, " CONDSTORE");
+	(void)ibuf_adds(b, condstore ? "* ENABLED CONDSTORE\r\n" :
+	    "* ENABLED\r\n");
+	if (condstore)
 		view_condstore(op->s);
-	}
-	(void)ibuf_adds(b, "\r\n");
 	iop_ok(op, "ENABLE completed");
 }
 
