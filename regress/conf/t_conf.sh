@@ -81,8 +81,8 @@ test_case good_include good include -D port=2143
 test_case good_macros good macros -D port=2024
 test_case good_words good words
 
-for n in syntax control numbers listen certificates nocert storages auth \
-    nodomains empty names macros include many; do
+for n in syntax control numbers listen certificates nocert storages places \
+    auth nodomains empty names macros include many; do
 	test_case bad_$n bad $n
 done
 
