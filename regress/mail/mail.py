@@ -4,6 +4,7 @@ Every program speaks to the same three kinds of listeners: plain, STARTTLS
 (the same port, asked for) and TLS from the first byte.
 """
 
+import base64
 import glob
 import os
 import re
@@ -144,7 +145,10 @@ class MailTest(WholeTest):
 
     def contents(self, user='joe', mailbox='INBOX'):
         """uid -> bytes, as a client of our own finds them"""
-        c = self.house.imap(user, select=mailbox)
+        c = self.house.imap(None)
+        login = ('\0%s\0%s' % (user, PASSWORD)).encode()
+        c.ok('AUTHENTICATE PLAIN ' + base64.b64encode(login).decode())
+        c.ok('SELECT "%s"' % mailbox)
         found = {}
         if c.exists:
             for _, items in c.ok('UID FETCH 1:* BODY.PEEK[]').fetched():
