@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Several sessions on one mailbox: nobody ever gets a wrong number."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'house'))
+
+import atf                                              # noqa: E402
+from soak import Soak                                   # noqa: E402
+from whole import SLOW, WholeTest                       # noqa: E402
+
+STEPS = 600 // SLOW
+SEED = int(os.environ.get('SEED', '0'))                 # try others
+
+
+class SoakTest(WholeTest):
+    options = dict(listen=('imap', 'lmtp'))
+    auto = False
+
+    def soak(self, sessions, seed, conf='', steps=STEPS, **args):
+        self.begin(conf=conf)
+        self.all = Soak(self.house, sessions, SEED or seed, **args)
+        self.addCleanup(self.all.close)
+        self.all.run(steps)
+
+    def test_four(self):
+        """Four sessions in one process, all the time compared with a model"""
+        self.soak(4, 1)
+
+    def test_eight(self):
+        """Eight sessions in one process"""
+        self.soak(8, 2)
+
+    def test_two_processes(self):
+        """Six sessions in two processes, which hear of each other"""
+        self.soak(6, 3, 'prefork { imap 2 }', exact=False)
+        self.assertEqual(len(self.house.pids('imap')), 2)
+
+
+if __name__ == '__main__':
+    atf.main()
