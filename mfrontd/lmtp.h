@@ -7,7 +7,7 @@
  * lmtp_cmd.c		the commands
  * lmtp_rcpt.c		recipients: several asked for at once
  * lmtp_msg.c		a message on its way in
- * lmtp_deliver.c	one upload, and what became of each recipient
+ * lmtp_deliver.c	an upload to each storage, and what became of the recipients
  *
  * What was decided where the RFCs leave it open:
  *
@@ -36,6 +36,7 @@
 #include "smtpparse.h"
 
 #define LMTP_HELD	(128 * 1024)	/* a message up to that is held */
+#define LMTP_STORAGES	8		/* that one message can go to */
 #define LMTP_PIECE	32768		/* bytes worked on at once */
 #define LMTP_TRACE_MAX	2048		/* what we put before a message */
 
@@ -62,6 +63,7 @@ struct lmtp_rcpt {
 	const char	*reply;		/* rather than what code says */
 	char		*text;		/* of auth, or NULL */
 	uint32_t	 handle;
+	uint16_t	 storage;
 	int		 stored;	/* the delivery was decided */
 	uint32_t	 uid;
 };
@@ -70,6 +72,15 @@ enum msg_mode {
 	MSG_HELD,		/* small so far: all of it is in buf */
 	MSG_STREAM,		/* buf is what the engine could not take yet */
 	MSG_DISCARD		/* read to the end, for nobody */
+};
+
+/* To one of the storages that the recipients are on. */
+struct lmtp_up {
+	struct lmtp	*p;
+	uint16_t	 storage;
+	struct streq	 rq;
+	int		 ended;		/* the engine said its last word */
+	enum st_code	 end;
 };
 
 struct lmtp_msg {
@@ -82,9 +93,8 @@ struct lmtp_msg {
 	uint64_t	 max;
 	int		 whole;		/* its end was seen */
 	int		 sent;		/* and told to the engine */
-	struct streq	 rq;
-	int		 ended;		/* the engine said its last word */
-	enum st_code	 end;
+	struct lmtp_up	 ups[LMTP_STORAGES];
+	uint32_t	 nups;
 };
 
 struct lmtp_txn {
@@ -100,7 +110,6 @@ struct lmtp_txn {
 	uint32_t	 pending;
 	uint32_t	 good;
 	uint32_t	 egen;		/* engine of the good ones */
-	uint16_t	 storage;
 	int		 bdat;		/* has begun */
 	struct lmtp_msg	*msg;
 };
@@ -170,6 +179,8 @@ size_t	 lmtp_msg_feed(struct lmtp *, const char *, size_t);
 void	 lmtp_msg_whole(struct lmtp *);
 void	 lmtp_msg_discard(struct lmtp *, const char *);
 void	 lmtp_msg_free(struct lmtp_msg *);
+/* No upload goes on. */
+void	 lmtp_msg_cancel(struct lmtp_msg *);
 /* What may go to the engine goes; what may not holds the input. */
 void	 lmtp_msg_push(struct lmtp *);
 

@@ -1,5 +1,6 @@
 /*
- * One upload for all recipients of a message, and a reply for each.
+ * One upload for all recipients of a message that are on one storage, and a
+ * reply for each recipient.
  *
  * A recipient whose delivery the storage confirmed is delivered whatever
  * happens afterwards; all others are told to come back, unless the storage
@@ -62,11 +63,17 @@ reply_one(struct lmtp *p, uint32_t i)
 	    reply);
 }
 
-/* Of those without an answer of their own. */
+/* Of one without an answer of its own. */
 static enum st_code
-code_of_all(const struct lmtp_msg *m)
+code_of_rest(const struct lmtp_msg *m, const struct lmtp_rcpt *r)
 {
-	return m->end != ST_OK ? m->end : ST_CUT;
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		if (m->ups[i].storage == r->storage &&
+		    m->ups[i].end != ST_OK)
+			return m->ups[i].end;
+	return ST_CUT;
 }
 
 void
@@ -77,7 +84,8 @@ lmtp_deliver_reply(struct lmtp *p)
 
 	for (i = 0; i < t->nrcpts; i++) {
 		if (t->rcpts[i].state == RCPT_GOOD && !t->rcpts[i].stored)
-			t->rcpts[i].code = code_of_all(t->msg);
+			t->rcpts[i].code = code_of_rest(t->msg,
+			    &t->rcpts[i]);
 		if (lmtp_rcpt_real(t, i)->state == RCPT_GOOD)
 			reply_one(p, i);
 	}
@@ -111,27 +119,49 @@ deliver_stored(struct lmtp *p, const struct m_st_stored *s)
 	}
 }
 
+/* All of them: then all is known, or nobody wants what still comes. */
 static void
-deliver_end(struct lmtp *p, enum st_code code)
+deliver_over(struct lmtp *p)
 {
-	struct lmtp_msg *m = p->txn->msg;
-
-	m->ended = 1;
-	m->end = code;
-	if (m->whole) {
+	if (p->txn->msg->whole) {
 		lmtp_deliver_reply(p);
 		return;
 	}
-	/* it wants no more of it, but the client sends on */
 	lmtp_msg_discard(p, NULL);
 	if (p->waiting)
 		lmtp_done(p);
 }
 
+static int
+deliver_any(const struct lmtp_msg *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		if (!m->ups[i].ended)
+			return 1;
+	return 0;
+}
+
+static void
+deliver_end(struct lmtp_up *up, enum st_code code)
+{
+	struct lmtp *p = up->p;
+
+	up->ended = 1;
+	up->end = code;
+	if (!deliver_any(p->txn->msg))
+		deliver_over(p);
+	else
+		/* perhaps the others waited for this one */
+		lmtp_msg_push(p);
+}
+
 static void
 deliver_answer(struct streq *rq, enum msg_type type, const void *m)
 {
-	struct lmtp *p = rq->arg;
+	struct lmtp_up	*up = rq->arg;
+	struct lmtp	*p = up->p;
 
 	if (p->ls.flags & LS_ENDING)
 		return;
@@ -140,19 +170,16 @@ deliver_answer(struct streq *rq, enum msg_type type, const void *m)
 	else if (type == M_st_stored)
 		deliver_stored(p, m);
 	else if (type == M_st_end)
-		deliver_end(p, ((const struct m_st_end *)m)->code);
+		deliver_end(up, ((const struct m_st_end *)m)->code);
 }
 
 /* The summary that goes along with a message that is held whole. */
-static struct msg_blob
-deliver_summary(struct lmtp *p, struct proc_peer *e, struct ibuf *text)
+static void
+deliver_summary(struct lmtp *p, struct ibuf *text)
 {
 	static struct summary_maker	*maker;
 	struct lmtp_msg			*m = p->txn->msg;
 
-	ibuf_init(text, SUMMARY_MAX);
-	if (!(lstorage_of(e, p->txn->storage)->caps & CAP(CAP_CACHE)))
-		return msg_blob_of(NULL, 0);
 	if (maker == NULL)
 		maker = summary_open();
 	if (maker == NULL || summary_feed(maker, ibuf_data(&m->buf),
@@ -164,43 +191,72 @@ deliver_summary(struct lmtp *p, struct proc_peer *e, struct ibuf *text)
 		maker = NULL;
 		ibuf_truncate(text, 0);
 	}
-	return msg_blob_of(ibuf_data(text), ibuf_size(text));
 }
 
 static int
-deliver_handles(struct lmtp_txn *t, struct uidset *set)
+deliver_handles(struct lmtp_txn *t, uint16_t storage, struct uidset *set)
 {
-	uint32_t i;
+	const struct lmtp_rcpt *r;
 
-	for (i = 0; i < t->nrcpts; i++)
-		if (t->rcpts[i].state == RCPT_GOOD && uidset_add(set,
-		    t->rcpts[i].handle, t->rcpts[i].handle) == -1)
+	for (r = t->rcpts; r < t->rcpts + t->nrcpts; r++)
+		if (r->state == RCPT_GOOD && r->storage == storage &&
+		    uidset_add(set, r->handle, r->handle) == -1)
 			return -1;
 	return 0;
 }
 
+/* An upload for each storage that a recipient is on. */
 static void
-deliver_send(struct lmtp *p, struct proc_peer *e, const struct uidset *set,
-    int known)
+deliver_plan(struct lmtp *p)
 {
-	struct lmtp_msg		*msg = p->txn->msg;
-	struct m_st_deliver	 m;
-	struct ibuf		 text;
+	struct lmtp_txn		*t = p->txn;
+	struct lmtp_msg		*m = t->msg;
+	const struct lmtp_rcpt	*r;
+	uint32_t		 i;
 
-	memset(&m, 0, sizeof(m));
-	ibuf_init(&text, 0);
-	m.txn = p->txn->number;
-	m.from = p->txn->from;
-	m.known = (uint8_t)known;
-	if (known) {
-		m.size = msg->size;
-		m.cache = deliver_summary(p, e, &text);
+	for (r = t->rcpts; r < t->rcpts + t->nrcpts; r++) {
+		if (r->state != RCPT_GOOD)
+			continue;
+		for (i = 0; i < m->nups; i++)
+			if (m->ups[i].storage == r->storage)
+				break;
+		if (i < m->nups)
+			continue;
+		m->ups[i].p = p;
+		m->ups[i].storage = r->storage;
+		m->nups++;
 	}
-	m.rcpts = msg_set_of(set);
-	msg->rq.answer = deliver_answer;
-	msg->rq.arg = p;
-	st_send_to(&p->ls, &msg->rq, e, M_st_deliver, &m);
-	ibuf_fini(&text);
+}
+
+static int
+deliver_send(struct lmtp_up *up, struct proc_peer *e, int known,
+    struct ibuf *summary)
+{
+	struct lmtp_txn		*t = up->p->txn;
+	struct m_st_deliver	 m;
+	struct uidset		 set;
+
+	uidset_init(&set);
+	if (deliver_handles(t, up->storage, &set) == -1) {
+		uidset_fini(&set);
+		return -1;
+	}
+	memset(&m, 0, sizeof(m));
+	m.txn = t->number;
+	m.from = t->from;
+	m.known = (uint8_t)known;
+	m.size = known ? t->msg->size : 0;
+	if (known && lstorage_of(e, up->storage)->caps & CAP(CAP_CACHE)) {
+		if (ibuf_size(summary) == 0)
+			deliver_summary(up->p, summary);
+		m.cache = msg_blob_of(ibuf_data(summary), ibuf_size(summary));
+	}
+	m.rcpts = msg_set_of(&set);
+	up->rq.answer = deliver_answer;
+	up->rq.arg = up;
+	st_send_to(&up->p->ls, &up->rq, e, M_st_deliver, &m);
+	uidset_fini(&set);
+	return 0;
 }
 
 /* known: the message is held whole.  Else it has only begun. */
@@ -208,26 +264,39 @@ void
 lmtp_deliver_begin(struct lmtp *p, int known)
 {
 	struct proc_peer	*e = proc_find_gen(ROLE_ENGINE, p->txn->egen);
-	struct uidset		 set;
+	struct lmtp_msg		*m = p->txn->msg;
+	struct ibuf		 summary;
+	uint32_t		 i;
 
-	uidset_init(&set);
-	if (e == NULL || deliver_handles(p->txn, &set) == -1) {
-		uidset_fini(&set);
-		deliver_end(p, ST_UNAVAILABLE);
-		return;
-	}
-	deliver_send(p, e, &set, known);
-	uidset_fini(&set);
-	if (known)
+	ibuf_init(&summary, SUMMARY_MAX);
+	deliver_plan(p);
+	for (i = 0; i < m->nups; i++)
+		if (e == NULL ||
+		    deliver_send(&m->ups[i], e, known, &summary) == -1) {
+			m->ups[i].ended = 1;
+			m->ups[i].end = ST_UNAVAILABLE;
+		}
+	ibuf_fini(&summary);
+	if (!deliver_any(m))
+		deliver_over(p);
+	else if (known)
 		lmtp_msg_push(p);
 }
 
-/* It takes no more, or has not said what became of it. */
+/* Those that take no more, or have not said what became of it. */
 void
 lmtp_deliver_timeout(struct lmtp *p)
 {
-	if (p->txn->msg == NULL)
+	struct lmtp_msg	*m = p->txn->msg;
+	uint32_t	 i;
+
+	if (m == NULL)
 		return;
-	st_cancel(&p->txn->msg->rq);
-	deliver_end(p, ST_UNAVAILABLE);
+	lmtp_msg_cancel(m);
+	for (i = 0; i < m->nups; i++)
+		if (!m->ups[i].ended) {
+			m->ups[i].ended = 1;
+			m->ups[i].end = ST_UNAVAILABLE;
+		}
+	deliver_over(p);
 }

@@ -19,11 +19,20 @@
 static struct ibuf scratch = { .max = 4 * LMTP_PIECE };
 
 void
+lmtp_msg_cancel(struct lmtp_msg *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		st_cancel(&m->ups[i].rq);
+}
+
+void
 lmtp_msg_free(struct lmtp_msg *m)
 {
 	if (m == NULL)
 		return;
-	st_cancel(&m->rq);
+	lmtp_msg_cancel(m);
 	ibuf_fini(&m->buf);
 	free(m);
 }
@@ -82,18 +91,28 @@ put_trace(struct lmtp *p, struct ibuf *b)
 	    rfcdate_put_mail(b, &now) | ibuf_adds(b, "\r\n");
 }
 
-/* What its storage takes, if it says so, and we do. */
+/*
+ * What the storages take, if they say so, and we do: one that takes less
+ * than the others refuses for itself.
+ */
 static uint64_t
 msg_max(const struct lmtp_txn *t)
 {
 	const struct lstorage	*st;
-	uint64_t		 max = llimits.message;
+	uint64_t		 most = 0;
+	uint32_t		 i;
 
-	st = lstorage_of(proc_find_gen(ROLE_ENGINE, t->egen), t->storage);
-	if (st->message > 2 * LMTP_TRACE_MAX &&
-	    st->message - LMTP_TRACE_MAX < max)
-		max = st->message - LMTP_TRACE_MAX;
-	return max;
+	for (i = 0; i < t->nrcpts; i++) {
+		if (t->rcpts[i].state != RCPT_GOOD)
+			continue;
+		st = lstorage_of(proc_find_gen(ROLE_ENGINE, t->egen),
+		    t->rcpts[i].storage);
+		if (st->message <= 2 * LMTP_TRACE_MAX)
+			return llimits.message;
+		if (st->message - LMTP_TRACE_MAX > most)
+			most = st->message - LMTP_TRACE_MAX;
+	}
+	return most < llimits.message ? most : llimits.message;
 }
 
 int
@@ -127,7 +146,7 @@ lmtp_msg_discard(struct lmtp *p, const char *reply)
 	m->mode = MSG_DISCARD;
 	if (m->refused == NULL)
 		m->refused = reply;
-	st_cancel(&m->rq);
+	lmtp_msg_cancel(m);
 	ibuf_fini(&m->buf);
 	/* the clock that runs from now on is not set back */
 	lsession_timeout(&p->ls, LT_COMMAND);
@@ -174,25 +193,70 @@ msg_check(struct lmtp *p)
 	}
 }
 
+static int
+msg_active(const struct lmtp_msg *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		if (st_active(&m->ups[i].rq))
+			return 1;
+	return 0;
+}
+
+/* Bytes that may go to all: the slowest decides. */
+static size_t
+msg_credit(const struct lmtp_msg *m)
+{
+	size_t		n = ibuf_size(&m->buf);
+	uint32_t	i;
+
+	for (i = 0; i < m->nups; i++)
+		if (st_active(&m->ups[i].rq) && n > m->ups[i].rq.credit)
+			n = (size_t)m->ups[i].rq.credit;
+	return n;
+}
+
+/* Within everybody's credit, so that nobody can refuse. */
+static void
+msg_send(struct lmtp_msg *m, size_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		if (st_active(&m->ups[i].rq))
+			(void)st_data(&m->ups[i].rq, ibuf_data(&m->buf), n);
+}
+
+static void
+msg_send_end(struct lmtp_msg *m)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->nups; i++)
+		if (st_active(&m->ups[i].rq))
+			st_data_end(&m->ups[i].rq);
+}
+
 void
 lmtp_msg_push(struct lmtp *p)
 {
 	struct lmtp_msg	*m = p->txn->msg;
-	size_t		 n = ibuf_size(&m->buf);
+	size_t		 n;
 
-	if (!st_active(&m->rq))
+	if (!msg_active(m))
 		return;
-	if (n > m->rq.credit)
-		n = (size_t)m->rq.credit;
-	if (n > 0 && st_data(&m->rq, ibuf_data(&m->buf), n) == 0)
+	if ((n = msg_credit(m)) > 0) {
+		msg_send(m, n);
 		ibuf_drain(&m->buf, n);
+	}
 	if (ibuf_size(&m->buf) > 0) {
 		lmtp_wait(p, LT_BACKEND);
 		return;
 	}
 	if (m->whole && !m->sent) {
 		m->sent = 1;
-		st_data_end(&m->rq);
+		msg_send_end(m);
 	}
 	if (m->whole)
 		lmtp_wait(p, LT_BACKEND);

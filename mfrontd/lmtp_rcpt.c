@@ -165,26 +165,45 @@ lmtp_rcpt(struct lmtp *p, const char *address)
 
 /* the answer */
 
+/* Is it the first one of its storage? */
+static int
+rcpt_is_first(const struct lmtp_txn *t, const struct lmtp_rcpt *r)
+{
+	const struct lmtp_rcpt *o;
+
+	for (o = t->rcpts; o < r; o++)
+		if (o->state == RCPT_GOOD && o->storage == r->storage)
+			return 0;
+	return 1;
+}
+
 /*
- * One upload goes to one engine and one storage: what is elsewhere must
- * come in another transaction.
+ * The uploads go to one engine, and to not too many storages, none of which
+ * takes more recipients than it says: what does not fit must come in another
+ * transaction.
  */
 static int
 rcpt_fits(struct lmtp_txn *t, const struct m_rcpt_res *m)
 {
 	const struct lstorage	*st;
-	uint32_t		 i, n = 0;
+	const struct lmtp_rcpt	*r;
+	uint32_t		 n = 0, good = 0, storages = 0;
 
-	for (i = 0; i < t->nrcpts; i++)
-		n += t->rcpts[i].state == RCPT_GOOD;
-	if (n == 0) {
+	for (r = t->rcpts; r < t->rcpts + t->nrcpts; r++) {
+		if (r->state != RCPT_GOOD)
+			continue;
+		good++;
+		n += r->storage == m->storage;
+		storages += rcpt_is_first(t, r);
+	}
+	if (good == 0) {
 		t->egen = m->egen;
-		t->storage = m->storage;
 		return 1;
 	}
-	st = lstorage_of(proc_find_gen(ROLE_ENGINE, t->egen), t->storage);
-	return t->egen == m->egen && t->storage == m->storage &&
-	    (st->recipients == 0 || n < st->recipients);
+	st = lstorage_of(proc_find_gen(ROLE_ENGINE, t->egen), m->storage);
+	return t->egen == m->egen &&
+	    (st->recipients == 0 || n < st->recipients) &&
+	    (n > 0 || storages < LMTP_STORAGES);
 }
 
 static void
@@ -199,6 +218,7 @@ rcpt_decide(struct lmtp *p, struct lmtp_rcpt *r, const struct m_rcpt_res *m)
 	} else if (m->code == ST_OK) {
 		r->state = RCPT_GOOD;
 		r->handle = m->rcpt;
+		r->storage = m->storage;
 	} else if (*m->text != '\0')
 		r->text = strdup(m->text);
 }

@@ -336,12 +336,16 @@ class Rcpt(Lmtp):
         self.engines[0].send('st_info', storage=0, up=1, recipients=2,
                              caps=ALL_CAPS)
         c = self.lhlo()
-        self.people.storages['x@localhost'] = 1
+        for n in range(1, 9):
+            self.people.storages['x%d@localhost' % n] = n
         self.mail(c, 'a@localhost')
-        self.say(c, 'RCPT TO:<x@localhost>', '452 4.5.3')
+        self.say(c, 'RCPT TO:<x1@localhost>', '250')
         self.say(c, 'RCPT TO:<b@localhost>', '250')
         self.say(c, 'RCPT TO:<c@localhost>', '452 4.5.3')
-        self.data(c, codes=['250'] * 2)
+        for n in range(2, 8):
+            self.say(c, 'RCPT TO:<x%d@localhost>' % n, '250')
+        self.say(c, 'RCPT TO:<x8@localhost>', '452 4.5.3')
+        self.data(c, codes=['250'] * 9)
 
     def test_pipelined(self):
         """all asked for at once, answered in any order, replied in order"""
