@@ -433,6 +433,29 @@ flags_from_text(struct flags *f, const char *p, size_t len)
 }
 
 uint32_t
+flags_from_text_lax(struct flags *f, const char *p, size_t len)
+{
+	struct flag_build	 b;
+	size_t			 n, total = 0, room;
+
+	b.sys = FLAG_SYSTEM;
+	b.n = 0;
+	room = FLAGS_TEXT_MAX - flags_text_len(f, b.sys, NULL, 0);
+	b.sys = 0;
+	while (len > 0) {
+		for (n = 0; n < len && p[n] != ' '; n++)
+			;
+		if (total + n < room &&
+		    flag_build_add(f, &b, p, n) == 0)
+			total += n + 1;
+		n += n < len;
+		p += n;
+		len -= n;
+	}
+	return flags_intern(f, b.sys, b.kw, b.n);
+}
+
+uint32_t
 flags_plus(struct flags *f, uint32_t ida, uint32_t idb)
 {
 	const struct flag_set	*a = flags_get(f, ida), *b = flags_get(f, idb);

@@ -80,6 +80,11 @@ void	 flags_fini(struct flags *);
 uint32_t flags_from_list(struct flags *, const struct flag_list *);
 /* The same from text, one space between names: "\Seen $Junk". */
 uint32_t flags_from_text(struct flags *, const char *, size_t);
+/*
+ * The same of what a storage says: flags that cannot be kept are left out,
+ * those behind the first FLAGS_SET_MAX keywords, say.
+ */
+uint32_t flags_from_text_lax(struct flags *, const char *, size_t);
 
 /* Another set: with, without, the flags of a second one. */
 uint32_t flags_plus(struct flags *, uint32_t, uint32_t);

@@ -44,9 +44,10 @@
  * that is used at once, and lacks nothing that the parser kept: there, of
  * fields too long for mime_limits_default is the beginning, which ENVELOPE
  * may be made from (IMAPOUT_CUT).  Returns 0, or -1 with errno: ENOMEM;
- * ERANGE if the ibuf cannot grow that far.  Needs memory for the headers
- * only, within those limits.  summary_reset() makes a maker ready for
- * another message; if it fails, only summary_free() is of use.
+ * ERANGE if the ibuf cannot grow that far.  After 0 it may be asked again,
+ * for another size.  Needs memory for the headers only, within those limits.
+ * summary_reset() makes a maker ready for another message; if it fails, only
+ * summary_free() is of use.
  */
 #define SUMMARY_FULL	(2 * 1024 * 1024)
 

@@ -13,6 +13,7 @@ struct summary_maker {
 	struct preview	 preview;
 	struct ibuf	 part[4];	/* the four strings of the text */
 	struct ibuf	 list;
+	int		 finished;	/* the message is whole */
 };
 
 enum { TEXT_FIELDS, TEXT_NAMES, TEXT_PARTS, TEXT_PREVIEW, TEXT_COUNT };
@@ -488,9 +489,11 @@ summary_finish(struct summary_maker *sm, struct ibuf *b, size_t max)
 	unsigned	lacks;
 	int		r;
 
-	if (mime_finish(sm->mime) == -1 || put_parts(sm) == -1 ||
-	    put_preview(&sm->part[TEXT_PREVIEW], &sm->preview) == -1)
+	if (!sm->finished && (mime_finish(sm->mime) == -1 ||
+	    put_parts(sm) == -1 ||
+	    put_preview(&sm->part[TEXT_PREVIEW], &sm->preview) == -1))
 		return -1;
+	sm->finished = 1;
 	i = max > SUMMARY_MAX ? 0 : 1;
 	for (; i < sizeof(reduces) / sizeof(reduces[0]); i++) {
 		if (make_strings(sm, &reduces[i], &lacks) == -1)
@@ -574,6 +577,7 @@ summary_reset(struct summary_maker *sm)
 	mime_free(sm->mime);
 	preview_fini(&sm->preview);
 	preview_start(&sm->preview);
+	sm->finished = 0;
 	for (i = 0; i < TEXT_COUNT; i++)
 		ibuf_truncate(&sm->part[i], 0);
 	sm->mime = mime_open(NULL, &maker_hooks, sm);

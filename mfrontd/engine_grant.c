@@ -266,6 +266,17 @@ answer_grant(struct proc_peer *auth, uint32_t req, enum st_code code,
 	proc_send(auth, M_grant_ok, 0, req, -1, &m);
 }
 
+/*
+ * A name will stand between two slashes: what a server or a proxy on the
+ * way takes for a step in the tree would lead to another account.
+ */
+static int
+account_ok(const char *name)
+{
+	return *name != '\0' && strcmp(name, ".") != 0 &&
+	    strcmp(name, "..") != 0;
+}
+
 void
 egrant_grant(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
@@ -273,8 +284,9 @@ egrant_grant(struct proc_peer *p, struct imsg *msg, const void *arg)
 	struct epeer		*ep = epeer_get(m->gen);
 	struct grant		*g;
 
-	if (estorage_find(m->storage) == NULL) {
-		answer_grant(p, msg->req, ST_UNAVAILABLE, 0);
+	if (estorage_find(m->storage) == NULL || !account_ok(m->account)) {
+		answer_grant(p, msg->req, account_ok(m->account) ?
+		    ST_UNAVAILABLE : ST_NO_SUCH_ACCOUNT, 0);
 		return;
 	}
 	/* a session has one account: a second word for it is the last */
@@ -378,16 +390,16 @@ inbox_line(struct hreq *h, struct json *j, int header)
 {
 	struct rcpt	*r = h->arg;
 	const char	*s;
+	char		 id[256];
 	size_t		 len;
 
 	if (header ||
 	    json_str(j, json_member(j, 0, "name"), &s, &len) != 1 ||
 	    len != 5 || memcmp(s, "INBOX", 5) != 0 ||
-	    json_str(j, json_member(j, 0, "id"), &s, &len) != 1 ||
-	    len > 255)
+	    nd_id(j, json_member(j, 0, "id"), id, sizeof(id)) == -1)
 		return 0;
 	free(r->mailbox);
-	if ((r->mailbox = strndup(s, len)) == NULL)
+	if ((r->mailbox = strdup(id)) == NULL)
 		fatal(NULL);
 	return 0;
 }
@@ -440,6 +452,10 @@ egrant_rcpt(struct proc_peer *p, struct imsg *msg, const void *arg)
 	struct estorage			*st = estorage_find(m->storage);
 	struct rcpt			*r;
 
+	if (!account_ok(m->account)) {
+		answer_grant(p, msg->req, ST_NO_SUCH_ACCOUNT, 0);
+		return;
+	}
 	if (st == NULL || rcpt_find(ep, m->rcpt) != NULL) {
 		answer_grant(p, msg->req, ST_UNAVAILABLE, 0);
 		return;

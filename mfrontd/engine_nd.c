@@ -55,6 +55,28 @@ nd_text(struct json *j, int i, char *buf, size_t size)
 	return 0;
 }
 
+/*
+ * Letters, digits, "-" and "_", and so neither "/" nor "..", which would
+ * make a path that leads to somebody else.
+ */
+int
+nd_id_ok(const char *s)
+{
+	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	size_t n = strspn(s, chars);
+
+	return n > 0 && n <= 255 && s[n] == '\0';
+}
+
+int
+nd_id(struct json *j, int i, char *buf, size_t size)
+{
+	if (nd_text(j, i, buf, size) == -1 || !nd_id_ok(buf))
+		return -1;
+	return 0;
+}
+
 /* RFC 9051, 9: flag.  What is none is not shown to a mail client. */
 static int
 flag_ok(const char *s, size_t len)
@@ -102,7 +124,7 @@ nd_change(struct json *j, int i, struct m_st_change *m)
 
 	memset(m, 0, sizeof(*m));
 	if (json_type(j, i) != JSMN_OBJECT ||
-	    nd_text(j, json_member(j, i, "mailbox"), mailbox,
+	    nd_id(j, json_member(j, i, "mailbox"), mailbox,
 	    sizeof(mailbox)) == -1 ||
 	    json_u64(j, json_member(j, i, "modseq_before"), UINT64_MAX,
 	    &m->before) == -1 ||
@@ -163,7 +185,7 @@ row_texts(struct json *j, struct st_row *row, struct ibuf *flags, char *id,
 		row->has |= ROW_FLAGS;
 	}
 	if ((i = json_member(j, 0, "id")) != -1) {
-		if (nd_text(j, i, id, idsize) == -1)
+		if (nd_id(j, i, id, idsize) == -1)
 			return -1;
 		row->id = id;
 		row->has |= ROW_ID;

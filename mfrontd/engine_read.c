@@ -86,8 +86,7 @@ mbox_read(struct json *j, struct m_st_mbox *m, struct mbox_texts *t)
 	if (m->has & MBOX_NONEXISTENT)
 		return 0;
 	mbox_roles(j, t->roles, sizeof(t->roles));
-	if (nd_text(j, json_member(j, 0, "id"), t->id, sizeof(t->id)) == -1 ||
-	    t->id[0] == '\0' ||
+	if (nd_id(j, json_member(j, 0, "id"), t->id, sizeof(t->id)) == -1 ||
 	    json_u32(j, json_member(j, 0, "uidvalidity"),
 	    &m->uidvalidity) != 1 || m->uidvalidity == 0 ||
 	    json_u32(j, json_member(j, 0, "uidnext"), &m->uidnext) != 1 ||

@@ -23,31 +23,35 @@ ereq_cmp(const struct ereq *a, const struct ereq *b)
 RB_PROTOTYPE_STATIC(ereqs, ereq, entry, ereq_cmp)
 RB_GENERATE_STATIC(ereqs, ereq, entry, ereq_cmp)
 
-#define NOMOUNT	((size_t)-1)
+#define NONE	((size_t)-1)
 #define CALL(name, need, f)						\
-    { M_##name, offsetof(struct m_##name, mount), need, f }
+    { M_##name, offsetof(struct m_##name, mount), NONE, need, f }
+#define CALL_ID(name, id, need, f)					\
+    { M_##name, offsetof(struct m_##name, mount),			\
+	offsetof(struct m_##name, id), need, f }
 
 static const struct call {
 	enum msg_type	type;
 	size_t		mount;		/* where the struct has it */
+	size_t		id;		/* and what goes into the path */
 	int		need;		/* capability, -1: none */
 	void		(*call)(struct ereq *, const void *);
 } calls[] = {
 	CALL(st_mailboxes,	-1,			eread_mailboxes),
-	CALL(st_mailbox,	-1,			eread_mailbox),
-	CALL(st_list,		-1,			eread_list),
-	CALL(st_get,		-1,			eread_get),
+	CALL_ID(st_mailbox, mailbox,	-1,		eread_mailbox),
+	CALL_ID(st_list, mailbox,	-1,		eread_list),
+	CALL_ID(st_get, id,		-1,		eread_get),
 	CALL(st_put,		CAP_WRITE,		eupload_put),
-	CALL(st_patch,		CAP_WRITE,		ewrite_patch),
-	CALL(st_expunge,	CAP_WRITE,		ewrite_expunge),
-	CALL(st_copy,		CAP_COPY,		ewrite_copy),
+	CALL_ID(st_patch, mailbox,	CAP_WRITE,	ewrite_patch),
+	CALL_ID(st_expunge, mailbox,	CAP_WRITE,	ewrite_expunge),
+	CALL_ID(st_copy, mailbox,	CAP_COPY,	ewrite_copy),
 	CALL(st_create,		CAP_WRITE,		ewrite_create),
 	CALL(st_rename,		CAP_WRITE,		ewrite_rename),
-	CALL(st_delete,		CAP_WRITE,		ewrite_delete),
+	CALL_ID(st_delete, mailbox,	CAP_WRITE,	ewrite_delete),
 	CALL(st_subscribe,	CAP_SUBSCRIPTIONS,	ewrite_subscribe),
-	CALL(st_cache,		CAP_CACHE,		ewrite_cache),
+	CALL_ID(st_cache, id,		CAP_CACHE,	ewrite_cache),
 	CALL(st_recent,		-1,			erecent),
-	{ M_st_deliver,	NOMOUNT, -1,			eupload_deliver },
+	{ M_st_deliver,	NONE, NONE, -1,			eupload_deliver },
 };
 
 static const struct call *
@@ -235,18 +239,24 @@ ereq_may(struct epeer *ep, struct imsg *msg, const struct call *c,
     const void *arg, struct account **a, struct estorage **st)
 {
 	struct grant	*g;
+	const char	*id;
 	uint16_t	 mount;
 
 	*a = NULL;
 	*st = NULL;
 	if (ep->nreqs >= REQS_MAX)
 		return ST_TRY_LATER;
-	if (c->mount == NOMOUNT)
+	if (c->mount == NONE)
 		return ST_OK;
 	memcpy(&mount, (const char *)arg + c->mount, sizeof(mount));
 	if ((g = grant_find(ep, msg->id, mount)) == NULL)
 		return ST_NO_GRANT;
 	*a = g->account;
+	if (c->id != NONE) {
+		memcpy(&id, (const char *)arg + c->id, sizeof(id));
+		if (!nd_id_ok(id))
+			return ST_BAD_REQUEST;
+	}
 	if ((*st = estorage_find(g->account->storage)) == NULL)
 		return ST_UNAVAILABLE;
 	if (c->need != -1 && (*st)->state == STORAGE_UP &&

@@ -45,7 +45,7 @@ stored_read(struct json *j, struct m_st_stored *m, char *id, size_t idsize)
 	if (json_u32(j, json_member(j, 0, "uid"), &m->uid) != 1 ||
 	    json_u32(j, json_member(j, 0, "uidvalidity"),
 	    &m->uidvalidity) != 1 ||
-	    nd_text(j, json_member(j, 0, "id"), id, idsize) == -1)
+	    nd_id(j, json_member(j, 0, "id"), id, idsize) == -1)
 		return -1;
 	m->code = ST_OK;
 	m->id = id;

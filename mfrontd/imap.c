@@ -359,8 +359,8 @@ imap_drained(struct lsession *ls)
 static void
 imap_bye(struct imap *s, const char *code, const char *text)
 {
-	/* inside a literal there is no room for words */
-	if (!s->midliteral)
+	/* inside a response there is no room for another */
+	if (!s->midline)
 		(void)ibuf_addf(imap_out(s), "* BYE %s%s\r\n", code, text);
 }
 

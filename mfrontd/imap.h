@@ -63,7 +63,7 @@ struct imap {
 	unsigned	 listed:1;	/* on the turn's list */
 	unsigned	 refusing:1;	/* the rest of a command refused */
 	unsigned	 lit_sync:1;	/* APPEND: the client waits for "+" */
-	unsigned	 midliteral:1;	/* we are in the middle of one */
+	unsigned	 midline:1;	/* a response is not whole yet */
 	struct ibuf	 cmd;		/* of a command in pieces */
 	size_t		 piece;		/* where its last line begins */
 	uint64_t	 left;		/* bytes of a literal to come */
@@ -278,6 +278,7 @@ struct mirror {
 	struct lsession	*asker;		/* session whose request runs */
 	struct streq	 rq;
 	int		 filling;	/* the whole list, not changes */
+	int		 announcing;	/* added is in the map, not in snap */
 	int		 again;		/* heard something while asking */
 	int		 by_check;	/* it was the belt that asked */
 	struct m_st_head head;		/* of the answer that comes in */
@@ -363,6 +364,8 @@ struct iview {
 
 struct iview *view_open(struct imap *, struct mirror *, int);
 void	 view_close(struct imap *);
+/* The mailbox as it is now, for a session that was told nothing of it. */
+void	 view_renew(struct iview *);
 /* The mailbox is gone: the session cannot go on. */
 void	 view_lost(struct imap *);
 /* Tells what changed; expunges only if they may be told now. */

@@ -20,8 +20,10 @@
 
 #define ROWS_AHEAD	64		/* messages queued before we wait */
 #define AHEAD		6		/* contents fetched ahead */
+#define KEEPS		6		/* summaries being stored */
 #define LIST_CREDIT	(64 * 1024)
 #define SET_RANGES	1000		/* of a set in one listing */
+#define SET_RANGES_PATCH 4000		/* ... in one change */
 #define ROW_BLOCK	32		/* rows read for one that is asked */
 
 static void	fetch_pump(struct iop *);
@@ -38,26 +40,38 @@ fmsg_free(struct fetch *f, struct fmsg *m)
 	summary_free(m->maker);
 	ibuf_fini(&m->data);
 	ibuf_fini(&m->text);
+	ibuf_fini(&m->kept);
 	ibuf_fini(&m->out);
 	free(m->id);
 	free(m);
 }
 
 static void
+fkeep_free(struct fetch *f, struct fkeep *k)
+{
+	TAILQ_REMOVE(&f->keeps, k, entry);
+	f->nkeeps--;
+	st_cancel(&k->rq);
+	free(k);
+}
+
+static void
 fetch_cleanup(struct iop *op)
 {
 	struct fetch	*f = op->data;
+	struct fkeep	*k;
 	struct fmsg	*m;
 
 	while ((m = TAILQ_FIRST(&f->queue)) != NULL)
 		fmsg_free(f, m);
-	st_cancel(&f->put_rq);
+	while ((k = TAILQ_FIRST(&f->keeps)) != NULL)
+		fkeep_free(f, k);
 	uidset_fini(&f->todo);
 	uidset_fini(&f->listing);
 	uidset_fini(&f->block);
 	uidset_fini(&f->seen);
 	uidset_fini(&f->held);
-	op->s->midliteral = 0;
+	op->s->midline = 0;
 	free(f);
 }
 
@@ -73,6 +87,7 @@ fmsg_new(struct iop *op, uint32_t uid)
 	m->uid = uid;
 	ibuf_init(&m->data, HELD_MAX);
 	ibuf_init(&m->text, SUMMARY_FULL + 1024);
+	ibuf_init(&m->kept, SUMMARY_MAX + 1024);
 	ibuf_init(&m->out, OUT_MAX);
 	TAILQ_INSERT_TAIL(&f->queue, m, entry);
 	f->nqueue++;
@@ -132,6 +147,8 @@ fetch_plain(struct iop *op)
 
 /* \Seen, at the end, of what was read without PEEK */
 
+static void	fetch_set_seen(struct iop *);
+
 static void
 seen_rows(struct iop *op, const struct m_st_rows *rows)
 {
@@ -166,20 +183,49 @@ seen_answer(struct streq *rq, enum msg_type type, const void *arg)
 		/* told with the other changes when the command ends */
 		if (f->apply)
 			mirror_own_done(m, &f->change, &f->held, 0);
-		iop_ok(op, "%s completed", op->cmd.name);
+		f->apply = 0;
+		if (((const struct m_st_end *)arg)->code != ST_OK)
+			uidset_clear(&f->seen);
+		fetch_set_seen(op);
 		break;
 	default:
 		break;
 	}
 }
 
+/*
+ * One request after the other.  Where the storage refuses, the client has
+ * what it asked for all the same.
+ */
+static void
+fetch_set_seen(struct iop *op)
+{
+	struct fetch		*f = op->data;
+	struct uidset		 part;
+	struct m_st_patch	 q;
+
+	if (f->seen.n == 0) {
+		iop_ok(op, "%s completed", op->cmd.name);
+		return;
+	}
+	uidset_init(&part);
+	set_take(&f->seen, &part, SET_RANGES_PATCH);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = op->s->view->m->id;
+	q.uids = msg_set_of(&part);
+	q.op = PATCH_ADD;
+	q.flags = "\\Seen";
+	uidset_clear(&f->held);
+	iop_ask(op, M_st_patch, &q, seen_answer);
+	uidset_fini(&part);
+}
+
 static void
 fetch_finish(struct iop *op)
 {
-	struct fetch		*f = op->data;
-	struct flagtest		 unseen = FLAGTEST_ALL;
-	struct uidset		 set;
-	struct m_st_patch	 q;
+	struct fetch	*f = op->data;
+	struct flagtest	 unseen = FLAGTEST_ALL;
+	struct uidset	 set;
 
 	op->resume = NULL;
 	if (f->bad) {
@@ -188,20 +234,13 @@ fetch_finish(struct iop *op)
 	}
 	uidset_init(&set);
 	unseen.off = FLAG_SEEN;
-	if (f->seen.n > 0 && !op->s->view->read_only &&
-	    flagmap_select(&op->s->view->m->map, &unseen, &set) == 0 &&
-	    uidset_intersect(&set, &f->seen) == 0 && set.n > 0 &&
-	    set.n <= 4000) {
-		memset(&q, 0, sizeof(q));
-		q.mailbox = op->s->view->m->id;
-		q.uids = msg_set_of(&set);
-		q.op = PATCH_ADD;
-		q.flags = "\\Seen";
-		uidset_clear(&f->held);
-		iop_ask(op, M_st_patch, &q, seen_answer);
-	} else
-		iop_ok(op, "%s completed", op->cmd.name);
+	if (op->s->view->read_only)
+		uidset_clear(&f->seen);
+	if (flagmap_select(&op->s->view->m->map, &unseen, &set) == -1 ||
+	    uidset_intersect(&f->seen, &set) == -1)
+		fatal(NULL);
 	uidset_fini(&set);
+	fetch_set_seen(op);
 }
 
 /* listings */
@@ -212,6 +251,9 @@ fetch_take_row(struct iop *op, const struct st_row *row, uint32_t uid)
 	struct fetch	*f = op->data;
 	struct fmsg	*m;
 
+	if (op->cmd.fetch.has_changedsince && row->has & ROW_MODSEQ &&
+	    row->modseq <= op->cmd.fetch.changedsince)
+		return;
 	/* not told of before all changes up to it are (imap_fetch.h) */
 	if (row->has & ROW_MODSEQ && row->modseq > op->s->view->m->modseq &&
 	    f->natts_modseq) {
@@ -230,6 +272,7 @@ fetch_take_row(struct iop *op, const struct st_row *row, uint32_t uid)
 		if (ibuf_add(&m->text, row->cache, row->cachelen) == -1)
 			fatal(NULL);
 		part_use_summary(m);
+		m->stored = m->have_sum;
 	}
 }
 
@@ -262,6 +305,23 @@ fetch_rows(struct iop *op, const struct m_st_rows *rows)
 
 static void	fetch_list_more(struct iop *);
 
+/*
+ * The storage does not know that far back: all rows are asked for, and
+ * those that are older left out.  (Nor does it know the future; then none
+ * are left.)
+ */
+static void
+fetch_since_lost(struct iop *op)
+{
+	struct fetch *f = op->data;
+
+	f->since = 0;
+	if (uidset_union(&f->todo, &f->listing) == -1)
+		fatal(NULL);
+	uidset_clear(&f->listing);
+	fetch_pump(op);
+}
+
 static void
 list_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
@@ -278,6 +338,10 @@ list_answer(struct streq *rq, enum msg_type type, const void *arg)
 	if (type != M_st_end)
 		return;
 	f->listed = 1;
+	if (end->code == ST_SINCE_TOO_OLD && f->since != 0) {
+		fetch_since_lost(op);
+		return;
+	}
 	if (end->code != ST_OK && !f->failed) {
 		f->failed = end->code;
 		uidset_clear(&f->todo);
@@ -447,27 +511,44 @@ fetch_ahead(struct fetch *f)
 	}
 }
 
-/* A summary that was missing and has been made is kept by the storage. */
+/*
+ * A summary that was missing and has been made is kept by the storage.  One
+ * that is there may lack something: a better one would not fit.
+ */
 static void
-put_answer(struct streq *rq, enum msg_type type, const void *arg)
+keep_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
+	struct fkeep	*k = rq->arg;
+	struct iop	*op = k->op;
+
+	/* without it the message is read again, no more */
+	if (type != M_st_end)
+		return;
+	fkeep_free(op->data, k);
+	fetch_pump(op);
 }
 
 static void
 fetch_keep_summary(struct iop *op, struct fmsg *m)
 {
 	struct fetch		*f = op->data;
+	struct fkeep		*k;
 	struct m_st_cache	 q;
 
-	if (!m->made || st_active(&f->put_rq) ||
-	    ibuf_size(&m->text) > SUMMARY_MAX || !imap_has(op->s, CAP_CACHE))
+	if (ibuf_size(&m->kept) == 0 || m->stored ||
+	    !imap_has(op->s, CAP_CACHE))
 		return;
+	if ((k = calloc(1, sizeof(*k))) == NULL)
+		fatal(NULL);
+	k->op = op;
+	TAILQ_INSERT_TAIL(&f->keeps, k, entry);
+	f->nkeeps++;
 	memset(&q, 0, sizeof(q));
 	q.id = m->id;
-	q.text = msg_blob_of(ibuf_data(&m->text), ibuf_size(&m->text));
-	f->put_rq.answer = put_answer;
-	f->put_rq.arg = op;
-	st_send(&op->s->ls, &f->put_rq, M_st_cache, &q);
+	q.text = msg_blob_of(ibuf_data(&m->kept), ibuf_size(&m->kept));
+	k->rq.answer = keep_answer;
+	k->rq.arg = k;
+	st_send(&op->s->ls, &k->rq, M_st_cache, &q);
 }
 
 /* the pump */
@@ -547,7 +628,7 @@ fetch_pump(struct iop *op)
 	fetch_list_more(op);
 	fetch_ahead(f);
 	while ((m = TAILQ_FIRST(&f->queue)) != NULL) {
-		if (io_full(&s->ls.io))
+		if (io_full(&s->ls.io) || f->nkeeps >= KEEPS)
 			break;
 		part_prepare(m, 1);
 		if ((st = part_put(m)) == PART_WAIT)
@@ -558,7 +639,8 @@ fetch_pump(struct iop *op)
 	}
 	fetch_owed(op);
 	f->pumping = 0;
-	if (!TAILQ_EMPTY(&f->queue) || st_active(&op->rq) || f->todo.n > 0 ||
+	if (!TAILQ_EMPTY(&f->queue) || f->nkeeps > 0 ||
+	    st_active(&op->rq) || f->todo.n > 0 ||
 	    (!f->failed && fetch_held(op)))
 		return;
 	if (f->failed)
@@ -599,6 +681,7 @@ cmd_fetch(struct iop *op)
 	if ((f = calloc(1, sizeof(*f))) == NULL)
 		fatal(NULL);
 	TAILQ_INIT(&f->queue);
+	TAILQ_INIT(&f->keeps);
 	op->data = f;
 	op->cleanup = fetch_cleanup;
 	for (i = 0; i < c->natts; i++)

@@ -36,6 +36,8 @@ struct fmsg {
 	struct summary	 sum;
 	int		 have_sum;
 	int		 made;		/* here, from the content */
+	int		 stored;	/* the storage has one */
+	struct ibuf	 kept;		/* what it is to have: reduced */
 	struct summary_maker *maker;	/* at work on a content that passes */
 	/* the content of a small one */
 	struct ibuf	 data;
@@ -60,6 +62,13 @@ struct fmsg {
 	TAILQ_ENTRY(fmsg) entry;
 };
 
+/* A summary being given to the storage. */
+struct fkeep {
+	struct iop	*op;
+	struct streq	 rq;
+	TAILQ_ENTRY(fkeep) entry;
+};
+
 struct fetch {
 	struct uidset	 todo;		/* not asked for yet */
 	struct uidset	 listing;	/* asked for, of these the rows count */
@@ -76,7 +85,8 @@ struct fetch {
 	uint32_t	 owed;		/* credit of rows not given yet */
 	TAILQ_HEAD(, fmsg) queue;
 	uint32_t	 nqueue;
-	struct streq	 put_rq;
+	TAILQ_HEAD(, fkeep) keeps;	/* summaries on their way */
+	int		 nkeeps;
 	struct m_st_change change;
 	int		 apply;
 	int		 pumping;

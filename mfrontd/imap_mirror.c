@@ -205,7 +205,7 @@ mirror_behind(const struct mirror *m)
 int
 mirror_proven(const struct mirror *m)
 {
-	return m->state == MIRROR_READY && m->epoch != 0 &&
+	return m->state == MIRROR_READY && m->epoch != 0 && !m->announcing &&
 	    m->epoch == mirror_epoch_now(m) && !mirror_behind(m);
 }
 
@@ -271,15 +271,22 @@ mirror_notify(struct mirror *m)
 
 /* reading: the whole list, or what changed */
 
+/* More different sets than anybody has are the one thing not kept. */
+static uint32_t
+flags_of_storage(struct flags *f, const char *text)
+{
+	uint32_t id = flags_from_text_lax(f, text, strlen(text));
+
+	return id == FLAGS_ERR ? FLAGS_EMPTY : id;
+}
+
 static void
 map_row(struct flagmap *map, const struct st_row *row, struct uidset *set)
 {
 	const char	*text = row->has & ROW_FLAGS ? row->flags : "";
 	uint32_t	 i, id;
 
-	id = flags_from_text(&map->flags, text, strlen(text));
-	if (id == FLAGS_ERR)
-		id = FLAGS_EMPTY;
+	id = flags_of_storage(&map->flags, text);
 	if (msg_set_get(&row->uids, set) == -1)
 		fatal(NULL);
 	for (i = 0; i < set->n; i++)
@@ -344,8 +351,6 @@ mirror_vanished(struct mirror *m, const struct m_st_vanished *v)
 static void
 mirror_head(struct mirror *m, const struct m_st_head *h)
 {
-	uint32_t	id;
-
 	m->head = *h;
 	m->head.flags = NULL;
 	if (!m->filling && !h->since)
@@ -355,9 +360,8 @@ mirror_head(struct mirror *m, const struct m_st_head *h)
 		flagmap_init(&m->fresh);
 	}
 	/* learn the keywords in the storage's order */
-	id = flags_from_text(m->filling ? &m->fresh.flags : &m->map.flags,
-	    h->flags, strlen(h->flags));
-	(void)id;
+	(void)flags_of_storage(m->filling ? &m->fresh.flags : &m->map.flags,
+	    h->flags);
 }
 
 /*
@@ -390,13 +394,17 @@ map_diff(struct mirror *m, struct uidset *out)
 static void
 mirror_replace(struct mirror *m)
 {
-	struct flagmap t;
+	struct flagmap	t;
+	struct uidset	new;
 
 	if (m->state == MIRROR_READY)
 		map_diff(m, &m->touched);
-	if (uidset_copy(&m->added, &m->fresh.uids) == -1 ||
-	    uidset_subtract(&m->added, &m->map.uids) == -1)
+	uidset_init(&new);
+	if (uidset_copy(&new, &m->fresh.uids) == -1 ||
+	    uidset_subtract(&new, &m->map.uids) == -1 ||
+	    uidset_union(&m->added, &new) == -1)
 		fatal(NULL);
+	uidset_fini(&new);
 	t = m->map;
 	m->map = m->fresh;
 	m->fresh = t;
@@ -429,6 +437,7 @@ recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 	if (type != M_st_end)
 		return;
 	m->asker = NULL;
+	m->announcing = 0;
 	if (v != NULL && m->recent_first > 0) {
 		if (m->recent_first > 1)
 			(void)uidset_remove(&m->added, 1,
@@ -436,10 +445,14 @@ recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 		if (uidset_union(&v->recent, &m->added) == -1)
 			fatal(NULL);
 	}
+	mirror_publish(m);
 	mirror_settled(m, ST_OK, "");
 }
 
-/* The list is in; who else may be told of the new messages first? */
+/*
+ * The list is in; who else may be told of the new messages first?  They are
+ * announced when it is known whose \Recent they are.
+ */
 static void
 mirror_recent(struct mirror *m)
 {
@@ -448,6 +461,8 @@ mirror_recent(struct mirror *m)
 
 	if (m->added.n == 0 || TAILQ_EMPTY(&m->views) || m->fresh_fill) {
 		m->asker = NULL;
+		m->announcing = 0;
+		mirror_publish(m);
 		mirror_settled(m, ST_OK, "");
 		return;
 	}
@@ -456,6 +471,7 @@ mirror_recent(struct mirror *m)
 	q.uidnext = m->uidnext;
 	q.take = recent_view(m) != NULL;
 	m->recent_first = 0;
+	m->announcing = 1;
 	m->rq.answer = recent_answer;
 	st_send(ls, &m->rq, M_st_recent, &q);
 }
@@ -503,7 +519,6 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 	m->fresh_fill = m->state == MIRROR_EMPTY;
 	if (m->filling)
 		mirror_replace(m);
-	mirror_publish(m);
 	m->state = MIRROR_READY;
 	m->uidvalidity = m->head.uidvalidity;
 	m->uidnext = m->head.uidnext;
@@ -557,7 +572,9 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 	if (!m->filling)
 		q.since = m->modseq;
 	uidset_clear(&m->touched);
-	uidset_clear(&m->added);
+	/* whose asker went before it was answered are new still */
+	if (!m->announcing)
+		uidset_clear(&m->added);
 	if (uidset_copy(&m->before, &m->map.uids) == -1)
 		fatal(NULL);
 	m->again = 0;
@@ -883,9 +900,7 @@ mirror_own_flags(struct mirror *m, const struct msg_set *uids,
 	struct uidset	set;
 	uint32_t	id;
 
-	id = flags_from_text(&m->map.flags, text, strlen(text));
-	if (id == FLAGS_ERR)
-		id = FLAGS_EMPTY;
+	id = flags_of_storage(&m->map.flags, text);
 	uidset_init(&set);
 	if (msg_set_get(uids, &set) == -1 ||
 	    flagmap_set(&m->map, &set, id) == -1 ||
@@ -939,8 +954,8 @@ mirror_own_added(struct mirror *m, uint32_t uid, const char *flags,
 			m->again = 1;
 		return;
 	}
-	id = flags_from_text(&m->map.flags, flags, strlen(flags));
-	if (id == FLAGS_ERR || flagmap_add(&m->map, uid, uid, id) == -1) {
+	id = flags_of_storage(&m->map.flags, flags);
+	if (flagmap_add(&m->map, uid, uid, id) == -1) {
 		m->told = 1;
 		return;
 	}

@@ -29,7 +29,8 @@ static void
 part_made_summary(struct fmsg *m)
 {
 	ibuf_fini(&m->text);
-	if (summary_finish(m->maker, &m->text, SUMMARY_FULL) == -1)
+	if (summary_finish(m->maker, &m->text, SUMMARY_FULL) == -1 ||
+	    summary_finish(m->maker, &m->kept, SUMMARY_MAX) == -1)
 		fatal("summary");
 	summary_free(m->maker);
 	m->maker = NULL;
@@ -136,6 +137,23 @@ part_prepare(struct fmsg *m, int first)
 	}
 }
 
+/*
+ * Bytes of a literal.  Only literal8 may hold NUL (RFC 3501, 9); the length
+ * has been told, so something else stands there instead.
+ */
+static void
+put_bytes(struct io *io, const void *p, size_t len)
+{
+	struct ibuf	*b = io_out(io);
+	uint8_t		*q, *end;
+
+	if (io_write(io, p, len) == -1)
+		return;
+	end = ibuf_data(b) + ibuf_size(b);
+	for (q = end - len; (q = memchr(q, '\0', (size_t)(end - q))) != NULL;)
+		*q++ = 0x80;
+}
+
 void
 part_content(struct fmsg *m, const void *p, size_t len)
 {
@@ -153,7 +171,7 @@ part_content(struct fmsg *m, const void *p, size_t len)
 			m->incomplete = 1;
 	} else if (m->streaming) {
 		m->left -= len < m->left ? len : m->left;
-		(void)io_write(io, p, len);
+		put_bytes(io, p, len);
 	}
 }
 
@@ -182,7 +200,6 @@ part_content_end(struct fmsg *m)
 		m->header = HEADER_READY;
 	} else if (m->streaming) {
 		m->streaming = 0;
-		m->op->s->midliteral = 0;
 	}
 }
 
@@ -192,7 +209,7 @@ static enum part_state
 put_text(struct fmsg *m, const uint8_t *p, size_t len,
     const struct imap_fetch_att *a)
 {
-	struct ibuf *b = imap_out(m->op->s);
+	struct io *io = &m->op->s->ls.io;
 
 	if (a->partial) {
 		if (a->offset >= len)
@@ -204,8 +221,8 @@ put_text(struct fmsg *m, const uint8_t *p, size_t len,
 				len = (size_t)a->count;
 		}
 	}
-	(void)imap_put_literal(b, len, 0);
-	(void)ibuf_add(b, p, len);
+	(void)imap_put_literal(io_out(io), len, 0);
+	put_bytes(io, p, len);
 	return PART_DONE;
 }
 
@@ -234,7 +251,6 @@ put_range(struct fmsg *m, uint64_t off, uint64_t len,
 	(void)imap_put_literal(imap_out(m->op->s), len, 0);
 	if (len == 0)
 		return PART_DONE;
-	m->op->s->midliteral = 1;
 	m->streaming = 1;
 	m->left = len;
 	fetch_content(m, off, len);
@@ -330,7 +346,9 @@ put_from_summary(struct fmsg *m, const struct imap_fetch_att *a)
 	int		 r;
 
 	if (a->att == ATT_ENVELOPE)
-		r = imapout_envelope(b, &m->sum, 0);
+		/* a better one than that made here there will never be */
+		r = imapout_envelope(b, &m->sum,
+		    m->made ? IMAPOUT_CUT : 0);
 	else if (a->att == ATT_BODY)
 		r = imapout_body(b, &m->sum, 0);
 	else
@@ -406,6 +424,7 @@ part_begin(struct fmsg *m)
 	(void)ibuf_addu(b, uidset_rank(&v->snap->uids, m->uid));
 	(void)ibuf_adds(b, " FETCH (");
 	m->begun = 1;
+	m->op->s->midline = 1;
 }
 
 enum part_state
@@ -442,5 +461,6 @@ part_put(struct fmsg *m)
 		m->item++;
 	}
 	(void)ibuf_adds(imap_out(s), ")\r\n");
+	s->midline = 0;
 	return PART_DONE;
 }

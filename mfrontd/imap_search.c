@@ -64,7 +64,6 @@ struct search {
 	uint32_t	 nqueue;
 	uint32_t	 owed;
 	int		 failed;
-	struct streq	 put_rq;
 	/* of the message being looked at */
 	const struct st_row *row;
 	const struct summary *sum;
@@ -97,7 +96,6 @@ search_cleanup(struct iop *op)
 
 	while ((m = TAILQ_FIRST(&s->queue)) != NULL)
 		smsg_free(s, m);
-	st_cancel(&s->put_rq);
 	uidset_fini(&s->match);
 	uidset_fini(&s->todo);
 	uidset_fini(&s->listing);

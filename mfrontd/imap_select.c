@@ -60,6 +60,36 @@ select_tell(struct iop *op)
 	    "%s completed", op->cmd.name);
 }
 
+/*
+ * What was there when it was asked for, from first on; what came since has
+ * been asked for by the mirror.
+ */
+static void
+select_recents(struct iview *v, uint32_t first)
+{
+	struct uidset set;
+
+	uidset_init(&set);
+	if (uidset_copy(&set, &v->snap->uids) == -1 ||
+	    (first > 1 && uidset_remove(&set, 1, first - 1) == -1) ||
+	    uidset_union(&v->recent, &set) == -1)
+		fatal(NULL);
+	uidset_fini(&set);
+}
+
+/* The numbers are of one moment; HIGHESTMODSEQ covers nothing else. */
+static void
+select_ready(struct iop *op, enum st_code code, const char *text)
+{
+	if (code != ST_OK) {
+		view_close(op->s);
+		iop_fail(op, code, text);
+		return;
+	}
+	view_renew(op->s->view);
+	select_tell(op);
+}
+
 static void
 select_recent(struct streq *rq, enum msg_type type, const void *arg)
 {
@@ -79,11 +109,8 @@ select_recent(struct streq *rq, enum msg_type type, const void *arg)
 		iop_failed(op, end);
 		return;
 	}
-	if (uidset_copy(&v->recent, &v->snap->uids) == -1)
-		fatal(NULL);
-	if (sel->recent > 1)
-		(void)uidset_remove(&v->recent, 1, sel->recent - 1);
-	select_tell(op);
+	select_recents(v, sel->recent);
+	mirror_need(op, v->m, select_ready);
 }
 
 static void

@@ -123,16 +123,20 @@ store_tell(struct iop *op)
  * answer has a modseq, those that changed.
  */
 static void
-store_stored(struct iop *op)
+store_answered(struct iop *op, enum st_code code, const char *text)
 {
 	struct store	*st = op->data;
 	struct iview	*v = op->s->view;
 	int		 condstore = op->s->condstore &&
 			    st->change.modseq != 0;
 
+	(void)text;
+	/* done it is, but its modseq would cover what is not known */
+	if (code != ST_OK)
+		st->change.modseq = 0;
 	if (flags_nkeywords(&v->m->map.flags) != v->nkeywords)
 		view_put_flags(v);
-	if (op->cmd.store.silent && !condstore) {
+	if (op->cmd.store.silent && (!condstore || code != ST_OK)) {
 		store_end(op);
 		return;
 	}
@@ -142,6 +146,18 @@ store_stored(struct iop *op)
 		fatal(NULL);
 	st->uid = uidset_first(&st->it, &st->tell);
 	store_tell(op);
+}
+
+/* What others did before it comes first (imap_fetch.h). */
+static void
+store_stored(struct iop *op)
+{
+	struct mirror *m = op->s->view->m;
+
+	if (op->s->condstore && mirror_behind(m))
+		mirror_need(op, m, store_answered);
+	else
+		store_answered(op, ST_OK, "");
 }
 
 static void

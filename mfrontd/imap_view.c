@@ -47,7 +47,7 @@ view_lost(struct imap *s)
 {
 	if (s->ls.flags & LS_ENDING)
 		return;
-	if (!s->midliteral)
+	if (!s->midline)
 		(void)ibuf_adds(imap_out(s),
 		    "* BYE The selected mailbox was deleted\r\n");
 	lsession_end(&s->ls, "mailbox deleted");
@@ -169,6 +169,19 @@ view_set_snap(struct iview *v, struct snap *sn)
 	v->snap = sn;
 }
 
+/*
+ * Nothing has been told yet: what changed since it was opened needs no
+ * telling, it is told as it is.
+ */
+void
+view_renew(struct iview *v)
+{
+	view_set_snap(v, mirror_snap(v->m));
+	v->serial = v->m->serial;
+	if (uidset_intersect(&v->recent, &v->snap->uids) == -1)
+		fatal(NULL);
+}
+
 /* Messages that came and went; fresh gets those that came. */
 static void
 sync_uids(struct iview *v, int expunge, struct uidset *fresh)
@@ -229,9 +242,28 @@ sync_change(struct iview *v, const struct mchange *c,
 	uidset_fini(&set);
 }
 
+/*
+ * How far changes may be told.  One of ours may be known before others'
+ * that came first: its modseq would cover them, so with CONDSTORE it waits
+ * until the mirror has them (imap_fetch.h).
+ */
+static uint64_t
+sync_limit(const struct iview *v)
+{
+	const struct mchange *c;
+
+	if (v->s->condstore)
+		TAILQ_FOREACH(c, &v->m->changes, entry)
+			if (c->serial > v->serial &&
+			    c->modseq > v->m->modseq)
+				return c->serial - 1;
+	return v->m->serial;
+}
+
 static void
 sync_flags(struct iview *v, const struct uidset *fresh)
 {
+	uint64_t	 limit = sync_limit(v);
 	struct mchange	*c;
 	struct uidset	 told;
 
@@ -240,10 +272,10 @@ sync_flags(struct iview *v, const struct uidset *fresh)
 	TAILQ_FOREACH_REVERSE(c, &v->m->changes, mchanges, entry) {
 		if (c->serial <= v->serial)
 			break;
-		if (c->origin != v->s->ls.id)
+		if (c->serial <= limit && c->origin != v->s->ls.id)
 			sync_change(v, c, fresh, &told);
 	}
-	v->serial = v->m->serial;
+	v->serial = limit;
 	uidset_fini(&told);
 }
 

@@ -164,6 +164,52 @@ ATF_TC_BODY(bounds, tc)
 	flags_fini(&f);
 }
 
+/* What a storage has over the bounds is cut, not lost. */
+ATF_TC_WITHOUT_HEAD(lax);
+ATF_TC_BODY(lax, tc)
+{
+	struct flags	f;
+	char		text[FLAGS_TEXT_MAX * 2] = "", name[32];
+	const char	*p;
+	size_t		len;
+	uint32_t	id;
+	int		i;
+
+	flags_init(&f);
+	is(&f, flags_from_text_lax(&f, "\\Seen a (b \\Recent c  d", 23),
+	    "\\Seen a c d");
+	ATF_CHECK_EQ(FLAGS_EMPTY, flags_from_text_lax(&f, "", 0));
+	for (i = 0; i < FLAGS_SET_MAX + 100; i++) {
+		snprintf(name, sizeof(name), "%sk%d", i > 0 ? " " : "", i);
+		strlcat(text, name, sizeof(text));
+	}
+	strlcat(text, " \\Deleted", sizeof(text));
+	ATF_CHECK_EQ(FLAGS_ERR, flags_from_text(&f, text, strlen(text)));
+	id = flags_from_text_lax(&f, text, strlen(text));
+	ATF_REQUIRE(id != FLAGS_ERR);
+	ATF_CHECK_EQ(FLAG_DELETED, flags_sys(&f, id));
+	ATF_CHECK(flags_has_keyword(&f, id, flags_keyword(&f, "k255", 4)));
+	ATF_CHECK(!flags_has_keyword(&f, id, flags_keyword(&f, "k256", 4)));
+	flags_fini(&f);
+
+	text[0] = '\0';
+	for (i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "%02d", i);
+		strlcat(text, name, sizeof(text));
+		len = strlen(text);
+		memset(text + len, 'x', 200);
+		strlcpy(text + len + 200, " ", 2);
+	}
+	strlcat(text, "\\Flagged", sizeof(text));
+	id = flags_from_text_lax(&f, text, strlen(text));
+	ATF_REQUIRE(id != FLAGS_ERR);
+	ATF_CHECK_EQ(FLAG_FLAGGED, flags_sys(&f, id));
+	p = flags_text(&f, id, &len);
+	ATF_REQUIRE(p != NULL && len <= FLAGS_TEXT_MAX);
+	ATF_CHECK(len > FLAGS_TEXT_MAX - 400);
+	flags_fini(&f);
+}
+
 ATF_TC_WITHOUT_HEAD(sweep);
 ATF_TC_BODY(sweep, tc)
 {
@@ -206,6 +252,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, intern);
 	ATF_TP_ADD_TC(tp, arithmetic);
 	ATF_TP_ADD_TC(tp, bounds);
+	ATF_TP_ADD_TC(tp, lax);
 	ATF_TP_ADD_TC(tp, sweep);
 	return atf_no_error();
 }

@@ -12,10 +12,15 @@ static void
 make(struct ibuf *b, const char *mail, size_t len, size_t max)
 {
 	struct summary_maker *sm;
+	struct ibuf	 first;
 
 	ibuf_init(b, 4 * SUMMARY_FULL);
+	ibuf_init(&first, 4 * SUMMARY_FULL);
 	ATF_REQUIRE((sm = summary_open()) != NULL);
 	ATF_REQUIRE_EQ(0, summary_feed(sm, mail, len));
+	/* asking for another size before changes nothing */
+	ATF_REQUIRE_EQ(0, summary_finish(sm, &first, SUMMARY_FULL));
+	ibuf_fini(&first);
 	ATF_REQUIRE_EQ(0, summary_finish(sm, b, max));
 	summary_free(sm);
 	ATF_REQUIRE(ibuf_size(b) <= max);
