@@ -55,6 +55,12 @@ struct msgsearch {
 	struct cursor		 value;	/* of a field, for HEADER keys */
 	struct ibuf		 utf8;
 	struct ibuf		 folded;
+	/* instead of a match: the text goes there */
+	struct msgsearch_set	*own;
+	struct ibuf		*sink;
+	struct ibuf		*head;
+	struct ibuf		*body;
+	int			 cut;
 	/* the field being read: what has not been looked at */
 	struct ibuf		 field;
 	int			 bol;
@@ -145,17 +151,17 @@ set_begins(struct msgsearch_set *s)
 }
 
 /* A key's string as the text will be: folded, white space made one. */
-static int
-key_fold(const struct hstr *text, struct ibuf *b)
+int
+msgsearch_fold(struct ibuf *b, const char *text, size_t len)
 {
 	uint8_t	*p;
 	size_t	 i, o = 0, n;
 
-	if (!utf8_valid(text->p, text->len)) {
+	if (!utf8_valid(text, len)) {
 		errno = EILSEQ;
 		return -1;
 	}
-	if (charset_fold(b, text->p, text->len) == -1)
+	if (charset_fold(b, text, len) == -1)
 		return -1;
 	p = ibuf_data(b);
 	for (n = ibuf_size(b), i = 0; i < n; i++) {
@@ -214,7 +220,7 @@ key_add(struct msgsearch_set *s, const struct msgsearch_key *k, int i)
 		return -1;
 	}
 	ibuf_init(&b, MSGSEARCH_BYTES * 12);
-	if ((r = key_fold(&k->text, &b)) == 0 && ibuf_size(&b) > room) {
+	if ((r = msgsearch_fold(&b, k->text.p, k->text.len)) == 0 && ibuf_size(&b) > room) {
 		errno = E2BIG;
 		r = -1;
 	}
@@ -310,6 +316,27 @@ match_found(struct msgsearch *ms, struct cursor *c, uint64_t keys)
 	c->active &= ~keys;
 }
 
+/* Texts in an index are apart: no string has a line feed. */
+static void
+sink_byte(struct msgsearch *ms, struct cursor *c, uint8_t byte)
+{
+	if (ibuf_add_n8(ms->sink, byte != 0 ? byte : '\n') == 0)
+		return;
+	ms->cut = 1;
+	c->active = 0;
+	ms->decided = ms->set->all;
+}
+
+static void
+sink_start(struct msgsearch *ms, struct ibuf *sink)
+{
+	if (ms->own == NULL)
+		return;
+	ms->sink = sink;
+	if (ibuf_size(sink) > 0)
+		sink_byte(ms, &ms->text, '\n');
+}
+
 static void
 match_byte(struct msgsearch *ms, struct cursor *c, uint8_t byte)
 {
@@ -321,6 +348,10 @@ match_byte(struct msgsearch *ms, struct cursor *c, uint8_t byte)
 		c->space = 1;
 	} else
 		c->space = 0;
+	if (ms->sink != NULL) {
+		sink_byte(ms, c, byte);
+		return;
+	}
 	c->state = node_step(s, c->state, byte);
 	if (s->node[c->state].out & c->active)
 		match_found(ms, c, s->node[c->state].out);
@@ -511,6 +542,7 @@ field_begin(struct msgsearch *ms, const struct mime_part *part,
 	ms->begun = 1;
 	value_start(ms, part->parent == NULL ? &f.name : NULL);
 	cursor_start(ms, &ms->text, header_keys(ms, part));
+	sink_start(ms, ms->head);
 	if (f.name.len > 0 && (match_text(ms, &ms->text, f.name.p,
 	    f.name.len) == -1 || match_text(ms, &ms->text, ": ", 2) == -1))
 		return -1;
@@ -645,6 +677,7 @@ search_header_end(void *arg, const struct mime_part *part)
 	if (ms->text.active == 0 || !part_is_text(part))
 		return 0;
 	ms->part = part;
+	sink_start(ms, ms->body);
 	mime_decode_start(&ms->dec, part->encoding);
 	charset_start(&ms->cv, part_charset(ms, part));
 	return 0;
@@ -722,6 +755,7 @@ msgsearch_reset(struct msgsearch *ms)
 	ms->found = ms->set->empty & ~ms->set->header;
 	ms->decided = ms->found;
 	ms->part = NULL;
+	ms->cut = 0;
 	ms->mime = mime_open(NULL, &search_hooks, ms);
 	return ms->mime == NULL ? -1 : 0;
 }
@@ -742,6 +776,34 @@ msgsearch_open(const struct msgsearch_set *s)
 		return NULL;
 	}
 	return ms;
+}
+
+/* One key that is never found and reads everything. */
+struct msgsearch *
+msgsearch_open_text(struct ibuf *head, struct ibuf *body)
+{
+	struct msgsearch_set	*s;
+	struct msgsearch	*ms;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	s->all = s->text = 1;
+	memset(s->begins, 1, sizeof(s->begins));
+	if ((ms = msgsearch_open(s)) == NULL) {
+		free(s);
+		return NULL;
+	}
+	ms->own = s;
+	ms->head = head;
+	ms->body = body;
+	ms->sink = head;
+	return ms;
+}
+
+int
+msgsearch_cut(const struct msgsearch *ms)
+{
+	return ms->cut;
 }
 
 int
@@ -776,5 +838,6 @@ msgsearch_free(struct msgsearch *ms)
 	ibuf_fini(&ms->utf8);
 	ibuf_fini(&ms->folded);
 	ibuf_fini(&ms->field);
+	msgsearch_set_free(ms->own);
 	free(ms);
 }

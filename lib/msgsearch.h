@@ -64,4 +64,17 @@ int	 msgsearch_field(struct msgsearch *, const struct hstr *,
 	    const struct hstr *);
 void	 msgsearch_free(struct msgsearch *);
 
+/*
+ * For an index.  msgsearch_fold() appends a string as it is compared.
+ * msgsearch_open_text() does not search but appends what would be looked
+ * at, folded the same way: header fields to one buffer, texts to the other,
+ * each behind a line feed if something is before it.  A string that is
+ * found by TEXT or BODY is in one of them, by HEADER in the first.  When a
+ * buffer is full the rest is left out: feed returns 1 and msgsearch_cut()
+ * is true.  The caller empties the buffers.
+ */
+int	 msgsearch_fold(struct ibuf *, const char *, size_t);
+struct msgsearch *msgsearch_open_text(struct ibuf *, struct ibuf *);
+int	 msgsearch_cut(const struct msgsearch *);
+
 #endif /* MSGSEARCH_H */

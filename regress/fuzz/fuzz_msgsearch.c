@@ -43,6 +43,40 @@ search(const struct msgsearch_set *s, const uint8_t *p, size_t len,
 	return found;
 }
 
+static int
+has(const struct ibuf *b, const struct ibuf *s)
+{
+	return memmem(ibuf_data(b), ibuf_size(b), ibuf_data(s),
+	    ibuf_size(s)) != NULL;
+}
+
+/* What is found is in the text for an index. */
+static void
+in_index(const struct msgsearch_key *k, uint64_t found, const uint8_t *p,
+    size_t len)
+{
+	struct msgsearch	*ms;
+	struct ibuf		 head, body, s;
+
+	ibuf_init(&head, 65536);
+	ibuf_init(&body, 65536);
+	ibuf_init(&s, 65536 * 12);
+	if ((ms = msgsearch_open_text(&head, &body)) == NULL ||
+	    msgsearch_feed(ms, p, len) == -1 || msgsearch_finish(ms) != 1 ||
+	    msgsearch_fold(&s, k->text.p, k->text.len) == -1)
+		abort();
+	if (!msgsearch_cut(ms) && ibuf_size(&s) > 0) {
+		if (found & 4 && !has(&head, &s))
+			abort();
+		if (found & 3 && !has(&head, &s) && !has(&body, &s))
+			abort();
+	}
+	msgsearch_free(ms);
+	ibuf_fini(&head);
+	ibuf_fini(&body);
+	ibuf_fini(&s);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -80,5 +114,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (found & 2 && !(found & 1))
 		abort();
 	msgsearch_set_free(s);
+	if (n > 0)
+		in_index(k, found, data + n, len - n);
 	return 0;
 }

@@ -349,6 +349,55 @@ ATF_TC_BODY(longfield, tc)
 	msgsearch_set_free(s);
 }
 
+ATF_TC_WITHOUT_HEAD(index);
+ATF_TC_BODY(index, tc)
+{
+	static const char mail[] =
+	    "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n  Folded\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
+	    "One  Two\r\nThree\0Four\r\n--b\r\n"
+	    "Content-Type: application/x\r\n\r\nSecret\r\n--b--\r\n";
+	static const char want[] = "subject: gru\xcc\x88sse folded\n"
+	    "content-type: multipart/mixed; boundary=b\n"
+	    "content-type: application/x";
+	struct msgsearch *ms;
+	struct ibuf head, body;
+	size_t piece, n, off;
+
+	ibuf_init(&head, 4096);
+	ibuf_init(&body, 4096);
+	ATF_REQUIRE((ms = msgsearch_open_text(&head, &body)) != NULL);
+	for (piece = 1; piece < sizeof(mail); piece++) {
+		ibuf_truncate(&head, 0);
+		ibuf_truncate(&body, 0);
+		ATF_REQUIRE_EQ(0, msgsearch_reset(ms));
+		for (off = 0; off < sizeof(mail) - 1; off += n) {
+			n = sizeof(mail) - 1 - off;
+			n = n < piece ? n : piece;
+			ATF_REQUIRE_EQ(0, msgsearch_feed(ms, mail + off, n));
+		}
+		ATF_REQUIRE_EQ(1, msgsearch_finish(ms));
+		ATF_CHECK(!msgsearch_cut(ms));
+		ATF_CHECK_EQ(sizeof(want) - 1, ibuf_size(&head));
+		ATF_CHECK_EQ(0, memcmp(want, ibuf_data(&head),
+		    sizeof(want) - 1));
+		ATF_CHECK_EQ(18, ibuf_size(&body));
+		ATF_CHECK_EQ(0, memcmp("one two three\nfour", ibuf_data(&body),
+		    18));
+	}
+	msgsearch_free(ms);
+	ibuf_fini(&body);
+	/* full */
+	ibuf_truncate(&head, 0);
+	ibuf_init(&body, 5);
+	ATF_REQUIRE((ms = msgsearch_open_text(&head, &body)) != NULL);
+	ATF_CHECK_EQ(1, msgsearch_feed(ms, mail, sizeof(mail) - 1));
+	ATF_CHECK(msgsearch_cut(ms));
+	msgsearch_free(ms);
+	ibuf_fini(&head);
+	ibuf_fini(&body);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, scopes);
@@ -358,5 +407,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, refused);
 	ATF_TP_ADD_TC(tp, model);
 	ATF_TP_ADD_TC(tp, longfield);
+	ATF_TP_ADD_TC(tp, index);
 	return atf_no_error();
 }
