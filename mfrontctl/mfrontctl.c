@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "log.h"
 #include "mfrontctl.h"
 
@@ -43,6 +44,9 @@ main(int argc, char **argv)
 	if (ctl_parse(&cmd, argc - optind, argv + optind, &errors) == -1)
 		return usage(&errors);
 	ibuf_fini(&errors);
+	if (cmd.action == CTL_CHECK)
+		return check_run(argc - optind - cmd.rest,
+		    argv + optind + cmd.rest, json);
 	if (cmd.action == CTL_ENCRYPT)
 		return encrypt_run(json, cmd.cost);
 	/* not exit(3), whose clean-up the sandbox may not like */

@@ -7,7 +7,8 @@ enum token_type {
 	END,			/* no word here; the last of a table */
 	WORD,			/* this one, or its beginning */
 	ARG,			/* any word: the command's argument */
-	COST			/* a number */
+	COST,			/* a number */
+	REST			/* all that follows is the command's own */
 };
 
 struct token {
@@ -58,6 +59,7 @@ static const struct token t_show[] = {
 };
 
 static const struct token t_main[] = {
+	{ REST,	"check",	CTL_CHECK,		NULL },
 	{ WORD,	"encrypt",	CTL_ENCRYPT,		t_encrypt },
 	{ WORD,	"kick",		CTL_NONE,		t_kick },
 	{ WORD,	"log",		CTL_NONE,		t_log },
@@ -72,8 +74,8 @@ list_valid(const struct token *t, struct ibuf *errors)
 {
 	(void)ibuf_adds(errors, "valid here:\n");
 	for (; t->type != END; t++)
-		(void)ibuf_addf(errors, t->type == WORD ? "  %s\n" :
-		    "  <%s>\n", t->word);
+		(void)ibuf_addf(errors, t->type == WORD ||
+		    t->type == REST ? "  %s\n" : "  <%s>\n", t->word);
 }
 
 /*
@@ -88,7 +90,7 @@ token_find(const struct token *table, const char *word, struct ibuf *errors)
 	int			 n = 0;
 
 	for (t = table; t->type != END; t++) {
-		if (t->type != WORD) {
+		if (t->type != WORD && t->type != REST) {
 			any = t;
 			continue;
 		}
@@ -148,6 +150,9 @@ ctl_parse(struct ctl_command *cmd, int argc, char *const *argv,
 		if ((t = token_find(table, argv[i], errors)) == NULL ||
 		    token_take(cmd, t, argv[i], errors) == -1)
 			return -1;
+		cmd->rest = i;
+		if (t->type == REST)
+			break;
 		table = t->next;
 	}
 	if (cmd->action != CTL_NONE)

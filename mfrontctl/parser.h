@@ -9,6 +9,7 @@
 
 enum ctl_action {
 	CTL_NONE,
+	CTL_CHECK,
 	CTL_ENCRYPT,
 	CTL_KICK_SESSION,
 	CTL_KICK_USER,
@@ -26,6 +27,7 @@ struct ctl_command {
 	enum ctl_action	 action;
 	const char	*arg;		/* session or user, of kick */
 	unsigned int	 cost;		/* of encrypt */
+	int		 rest;		/* of check: its word's place */
 };
 
 #define CTL_COST	10		/* where none is said */

@@ -55,6 +55,8 @@ ATF_TC_BODY(good, tc)
 		{ "st", CTL_STOP, NULL },
 		{ "encrypt", CTL_ENCRYPT, NULL },
 		{ "encrypt -c 12", CTL_ENCRYPT, NULL },
+		{ "check", CTL_CHECK, NULL },
+		{ "check -l 2 http://127.0.0.1/v1", CTL_CHECK, NULL },
 	};
 	size_t i;
 
@@ -99,7 +101,7 @@ ATF_TC_BODY(bad, tc)
 	static const struct {
 		const char	*words, *error;
 	} tests[] = {
-		{ "", "something is missing\nvalid here:\n  encrypt\n" },
+		{ "", "something is missing\nvalid here:\n  check\n  encrypt\n" },
 		{ "show", "something is missing\nvalid here:\n  sessions\n"
 		    "  stats\n  storage\n" },
 		{ "kick user", "something is missing\nvalid here:\n"
