@@ -121,7 +121,7 @@ class Soak:
         self.inbox, self.other = Box('INBOX'), Box('Other')
         self.recent = {}                # (box, uid) -> who had it \Recent
         self.log = []
-        self.lmtp = None
+        self.lmtp = self.watcher = None
         self.condstore = condstore
         first = self.connect(0)
         first.ok('CREATE Other')
@@ -138,10 +138,9 @@ class Soak:
         return s
 
     def close(self):
-        for s in self.sessions:
-            s.close()
-        if self.lmtp is not None:
-            self.lmtp.close()
+        for s in self.sessions + [self.lmtp, self.watcher]:
+            if s is not None:
+                s.close()
 
     def note(self, s, *what):
         self.log.append((s.number if s else '-', s.box.name if s and s.box
@@ -247,6 +246,19 @@ class Soak:
         self.note(None, 'LMTP', self.inbox.next)
         self.deliver(token)
         self.inbox.add(self.inbox.next, token)
+        if self.exact:
+            self.watch()
+
+    def watch(self):
+        """A delivery's 250 comes from another process: the one that the
+        sessions are in hears of it by and by"""
+        if self.watcher is None:
+            self.watcher = self.connect(98)
+            self.watcher.ok('EXAMINE INBOX')
+            self.watcher.idle()
+        end = time.monotonic() + PATIENCE
+        while self.watcher.exists != len(self.inbox.flags):
+            self.watcher.response(max(.01, end - time.monotonic()))
 
     def deliver(self, token):
         m = self.lmtp
@@ -341,13 +353,15 @@ class Soak:
 
     def op_fetch(self, s):
         """What a number or a uid gives is that message"""
+        part = self.rnd.choice(['BODY[HEADER.FIELDS (X-TOKEN)]', 'BODY[]',
+                                'ENVELOPE'])
+        peek = self.rnd.random() < .6 or part == 'ENVELOPE'
+        if not peek:
+            self.settle(s)
         if not s.uids:
             return
         seqs, by_uid = self.some(s), self.rnd.random() < .5
         uids = [s.uids[n - 1] for n in seqs]
-        part = self.rnd.choice(['BODY[HEADER.FIELDS (X-TOKEN)]', 'BODY[]',
-                                'ENVELOPE'])
-        peek = self.rnd.random() < .6 or part == 'ENVELOPE'
         self.note(s, 'FETCH', part, uids, peek)
         r = s.ok('%sFETCH %s (UID %s)' % (
             'UID ' if by_uid else '', set_of(uids if by_uid else seqs),
@@ -450,9 +464,9 @@ class Soak:
 
     def op_pipeline(self, s):
         """Several commands at once; uids and numbers do not get mixed up"""
+        self.settle(s)
         if not s.uids or not s.rw:
             return
-        self.settle(s)
         uids = [s.uids[n - 1] for n in self.some(s, 3)]
         flag = self.rnd.choice(KEYWORDS)
         self.note(s, 'pipeline', uids, flag)
