@@ -107,6 +107,12 @@ imsgbuf_secret(struct imsgbuf *ib)
 	ib->secret = 1;
 }
 
+int
+imsgbuf_fdsfull(const struct imsgbuf *ib)
+{
+	return ib->noutfd == IMSG_FDS;
+}
+
 size_t
 imsgbuf_queuelen(const struct imsgbuf *ib)
 {
@@ -120,12 +126,14 @@ imsg_open(struct imsgbuf *ib, size_t *mark)
 {
 	if (ib->out.max - ib->out.wpos < IMSG_MAX)
 		ibuf_compact(&ib->out);
-	*mark = ib->out.wpos;
-	if (ibuf_reserve(&ib->out, IMSG_HEADER) == NULL) {
-		if (errno == ERANGE)
-			errno = ENOBUFS;
+	/* what is too long then is the message, not the queue */
+	if (ib->out.max - ib->out.wpos < IMSG_MAX) {
+		errno = ENOBUFS;
 		return NULL;
 	}
+	*mark = ib->out.wpos;
+	if (ibuf_reserve(&ib->out, IMSG_HEADER) == NULL)
+		return NULL;
 	return &ib->out;
 }
 

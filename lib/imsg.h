@@ -61,6 +61,8 @@ void	 imsgbuf_fini(struct imsgbuf *);
 void	 imsgbuf_secret(struct imsgbuf *);
 /* Bytes that wait to be written. */
 size_t	 imsgbuf_queuelen(const struct imsgbuf *);
+/* No more descriptors can be queued before some are written. */
+int	 imsgbuf_fdsfull(const struct imsgbuf *);
 
 /* 1: something was sent or nothing to send, 0: peer gone, -1: errno. */
 int	 imsgbuf_write(struct imsgbuf *);

@@ -325,6 +325,9 @@ msg_compose(struct imsgbuf *ib, enum msg_type type, uint32_t id, uint32_t req,
 	struct ibuf	*b;
 	size_t		 mark;
 
+	/* many descriptors in one turn: the first ones go now */
+	if (fd != -1 && imsgbuf_fdsfull(ib))
+		(void)imsgbuf_write(ib);
 	if ((b = imsg_open(ib, &mark)) == NULL)
 		goto fail;
 	if (msg_encode(b, type, m) == -1) {

@@ -124,6 +124,18 @@ proc_peer_abandon(struct proc_peer *p)
 	free(p);
 }
 
+/*
+ * A peer that does not read would be lost for us, and we for it, until one
+ * of both begins anew: let it be that one.
+ */
+static void
+proc_behind(struct proc_peer *p, enum msg_type type)
+{
+	if (errno != ENOBUFS)
+		fatal("message %s to %s", msg_defs[type].name, proc_name(p));
+	proc_violation(p, type, "it does not read them");
+}
+
 void
 proc_send(struct proc_peer *p, enum msg_type type, uint32_t id, uint32_t req,
     int fd, const void *m)
@@ -143,9 +155,7 @@ proc_send(struct proc_peer *p, enum msg_type type, uint32_t id, uint32_t req,
 		if (errno == ERANGE)
 			fatalx("message %s to %s: a field too long",
 			    msg_defs[type].name, proc_name(p));
-		log_warn("message %s to %s", msg_defs[type].name,
-		    proc_name(p));
-		proc_drop(p);
+		proc_behind(p, type);
 		return;
 	}
 	p->dirty = 1;
@@ -164,9 +174,7 @@ proc_send_raw(struct proc_peer *p, enum msg_type type, uint32_t id,
 	if ((b = imsg_open(&p->ib, &mark)) == NULL ||
 	    ibuf_add_ibuf(b, body) == -1 ||
 	    imsg_close(&p->ib, mark, (uint16_t)type, id, req, -1) == -1) {
-		log_warn("message %s to %s", msg_defs[type].name,
-		    proc_name(p));
-		proc_drop(p);
+		proc_behind(p, type);
 		return;
 	}
 	p->dirty = 1;

@@ -2,10 +2,13 @@
  * Every message of the table: there and back with nothing, little and the
  * most that its fields may hold; every way to be malformed is refused.
  */
+#include <sys/socket.h>
 #include <atf-c.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "msg.h"
 
@@ -278,6 +281,51 @@ ATF_TC_BODY(access, tc)
 	ATF_CHECK(msg_table_hash() == msg_table_hash());
 }
 
+static void
+quiet(int fd)
+{
+	ATF_REQUIRE(fd != -1);
+	ATF_REQUIRE_EQ(0, fcntl(fd, F_SETFL, O_NONBLOCK));
+}
+
+/* More descriptors in one turn than a queue holds, as the connector has. */
+ATF_TC_WITHOUT_HEAD(descriptors);
+ATF_TC_BODY(descriptors, tc)
+{
+	struct imsgbuf	a, b;
+	struct imsg	m;
+	uint32_t	i, got = 0;
+	int		sv[2], fd;
+
+	ATF_REQUIRE_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	quiet(sv[0]);
+	quiet(sv[1]);
+	imsgbuf_init(&a, sv[0]);
+	imsgbuf_init(&b, sv[1]);
+	for (i = 1; i <= 3 * IMSG_FDS; i++)
+		ATF_REQUIRE_EQ(0, msg_compose(&a, M_connect_ok, 0, i,
+		    dup(sv[0]), NULL));
+	ATF_REQUIRE_EQ(1, imsgbuf_write(&a));
+	while (got < 3 * IMSG_FDS) {
+		ATF_REQUIRE_EQ(1, imsgbuf_read(&b));
+		while (imsgbuf_get(&b, &m) == 1) {
+			ATF_CHECK_EQ(++got, m.req);
+			ATF_REQUIRE((fd = imsg_get_fd(&b, &m)) != -1);
+			close(fd);
+		}
+	}
+	/* nobody reads: it ends in an error, and keeps no descriptor */
+	for (i = 1; msg_compose(&a, M_connect_ok, 0, i, dup(sv[0]),
+	    NULL) == 0; i++)
+		ATF_REQUIRE(i < 100000);
+	ATF_CHECK_EQ(ENOBUFS, errno);
+	ATF_CHECK(i > IMSG_FDS);
+	imsgbuf_fini(&a);
+	imsgbuf_fini(&b);
+	ATF_REQUIRE((fd = dup(0)) != -1);
+	ATF_CHECK(fd < 16);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, roundtrip);
@@ -285,5 +333,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, bounds);
 	ATF_TP_ADD_TC(tp, sets);
 	ATF_TP_ADD_TC(tp, access);
+	ATF_TP_ADD_TC(tp, descriptors);
 	return atf_no_error();
 }
