@@ -252,17 +252,15 @@ ereq_may(struct epeer *ep, struct imsg *msg, const struct call *c,
 	if ((g = grant_find(ep, msg->id, mount)) == NULL)
 		return ST_NO_GRANT;
 	*a = g->account;
-	if (c->id != NONE) {
-		memcpy(&id, (const char *)arg + c->id, sizeof(id));
-		if (!nd_id_ok(id))
-			return ST_BAD_REQUEST;
-	}
 	if ((*st = estorage_find(g->account->storage)) == NULL)
 		return ST_UNAVAILABLE;
 	if (c->need != -1 && (*st)->state == STORAGE_UP &&
 	    !estorage_has(*st, (enum st_cap)c->need))
 		return c->need == CAP_WRITE ? ST_READ_ONLY : ST_NOT_PERMITTED;
-	return ST_OK;
+	if (c->id == NONE)
+		return ST_OK;
+	memcpy(&id, (const char *)arg + c->id, sizeof(id));
+	return nd_id_ok(id) ? ST_OK : ST_BAD_REQUEST;
 }
 
 void
