@@ -34,10 +34,10 @@ struct smsg {
 	int64_t		 date;
 	int16_t		 zone;
 	struct ibuf	 text;		/* its summary, as it came */
-	struct msgsearch *ms;
+	struct msgsearch *ms;		/* NULL: no text is looked for */
 	struct summary_maker *maker;	/* no summary was there */
 	struct streq	 rq;
-	int		 done;
+	int		 started;
 	TAILQ_ENTRY(smsg) entry;
 };
 
@@ -54,12 +54,14 @@ struct search {
 	struct msgsearch_key keys[MSGSEARCH_KEYS];
 	const struct imap_key *key_of[MSGSEARCH_KEYS];
 	size_t		 nkeys;
+	int		 headers;	/* some are of fields */
 	struct msgsearch_set *set;
 	struct msgsearch *fields;	/* for those in a summary */
 	struct modseq_key modseqs[MODSEQ_KEYS];
 	size_t		 nmodseqs;
 	size_t		 modseq;	/* that is being asked for */
-	uint64_t	 highest;	/* of the messages found */
+	struct uidset	 left;		/* of those found: not asked for */
+	uint64_t	 highest;	/* modseq of the messages found */
 	TAILQ_HEAD(, smsg) queue;
 	uint32_t	 nqueue;
 	uint32_t	 owed;
@@ -99,6 +101,7 @@ search_cleanup(struct iop *op)
 	uidset_fini(&s->match);
 	uidset_fini(&s->todo);
 	uidset_fini(&s->listing);
+	uidset_fini(&s->left);
 	for (i = 0; i < s->nmodseqs; i++)
 		uidset_fini(&s->modseqs[i].uids);
 	msgsearch_free(s->fields);
@@ -437,7 +440,7 @@ smsg_decide(struct iop *op, struct smsg *m)
 	if (summary_parse(&sum, (const char *)ibuf_data(&m->text),
 	    ibuf_size(&m->text)) == 1)
 		s->sum = &sum;
-	s->found = msgsearch_found(m->ms);
+	s->found = m->ms != NULL ? msgsearch_found(m->ms) : 0;
 	s->found_all = 1;
 	s->uid = m->uid;
 	if (eval(op, op->cmd.search.key) == YES)
@@ -460,7 +463,8 @@ smsg_answer(struct streq *rq, enum msg_type type, const void *arg)
 		if (m->maker != NULL &&
 		    summary_feed(m->maker, d->data.p, d->data.len) == -1)
 			fatal("summary");
-		if (msgsearch_feed(m->ms, d->data.p, d->data.len) == -1)
+		if (m->ms != NULL &&
+		    msgsearch_feed(m->ms, d->data.p, d->data.len) == -1)
 			fatal("search");
 		st_credit(rq, (uint32_t)d->data.len);
 		return;
@@ -468,7 +472,8 @@ smsg_answer(struct streq *rq, enum msg_type type, const void *arg)
 	if (type != M_st_end)
 		return;
 	if (end->code == ST_OK) {
-		(void)msgsearch_finish(m->ms);
+		if (m->ms != NULL)
+			(void)msgsearch_finish(m->ms);
 		smsg_decide(op, m);
 	} else if (end->code != ST_NO_SUCH_MESSAGE)
 		s->failed = end->code;
@@ -481,7 +486,8 @@ smsg_start(struct search *s, struct smsg *m)
 {
 	struct m_st_get q;
 
-	if ((m->ms = msgsearch_open(s->set)) == NULL ||
+	m->started = 1;
+	if ((s->set != NULL && (m->ms = msgsearch_open(s->set)) == NULL) ||
 	    (ibuf_size(&m->text) == 0 &&
 	    (m->maker = summary_open()) == NULL))
 		fatal(NULL);
@@ -599,7 +605,8 @@ search_list(struct iop *op)
 	q.fields = ROW_SIZE | ROW_DATE;
 	if (s->needs & (IMAP_NEED_SUMMARY | IMAP_NEED_CONTENT))
 		q.fields |= ROW_ID;
-	if (s->needs & IMAP_NEED_SUMMARY)
+	/* of many a header's fields it knows more than the parser can tell */
+	if (s->needs & IMAP_NEED_SUMMARY || s->headers)
 		q.fields |= ROW_CACHE;
 	q.credit = LIST_CREDIT;
 	s->owed = 0;
@@ -642,7 +649,7 @@ search_pump(struct iop *op)
 	TAILQ_FOREACH(m, &s->queue, entry) {
 		if (n++ == AHEAD)
 			break;
-		if (m->ms == NULL)
+		if (!m->started)
 			smsg_start(s, m);
 	}
 	if (s->owed > 0 && s->nqueue < QUEUE_MAX && st_active(&op->rq)) {
@@ -668,6 +675,8 @@ search_pump(struct iop *op)
 
 /* MODSEQ keys: what changed since, asked for before all else */
 
+static void	highest_next(struct iop *);
+
 static void
 highest_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
@@ -683,26 +692,26 @@ highest_answer(struct streq *rq, enum msg_type type, const void *arg)
 			if (row.has & ROW_MODSEQ && row.modseq > s->highest)
 				s->highest = row.modseq;
 		st_credit(rq, (uint32_t)rows->rows.len);
-	} else if (type == M_st_end && !iop_failed(op, arg)) {
+	} else if (type == M_st_end && !iop_failed(op, arg))
+		highest_next(op);
+}
+
+static void
+highest_next(struct iop *op)
+{
+	struct search		*s = op->data;
+	struct m_st_list	 q;
+	struct uidset		 part;
+
+	if (s->left.n == 0) {
 		/* never more than the mirror has: see imap_fetch.h */
 		if (s->highest > op->s->view->m->modseq)
 			s->highest = op->s->view->m->modseq;
 		search_tell(op);
+		return;
 	}
-}
-
-static void
-highest_ask(struct iop *op)
-{
-	struct search		*s = op->data;
-	struct m_st_list	 q;
-	struct uidset		 part, left;
-
 	uidset_init(&part);
-	uidset_init(&left);
-	if (uidset_copy(&left, &s->match) == -1)
-		fatal(NULL);
-	set_take(&left, &part, 4000);
+	set_take(&s->left, &part, SET_RANGES);
 	memset(&q, 0, sizeof(q));
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
@@ -710,7 +719,16 @@ highest_ask(struct iop *op)
 	q.credit = LIST_CREDIT;
 	iop_ask(op, M_st_list, &q, highest_answer);
 	uidset_fini(&part);
-	uidset_fini(&left);
+}
+
+static void
+highest_ask(struct iop *op)
+{
+	struct search *s = op->data;
+
+	if (uidset_copy(&s->left, &s->match) == -1)
+		fatal(NULL);
+	highest_next(op);
 }
 
 static void
@@ -813,6 +831,7 @@ search_key(struct search *s, const struct imap_key *k)
 		return "Too many strings to search for";
 	s->key_of[s->nkeys] = k;
 	mk = &s->keys[s->nkeys++];
+	s->headers |= k->type == KEY_HEADER;
 	mk->scope = k->type == KEY_HEADER ? MSGSEARCH_HEADER :
 	    k->type == KEY_BODY ? MSGSEARCH_BODY : MSGSEARCH_TEXT;
 	mk->field = k->field;
@@ -865,8 +884,9 @@ cmd_search(struct iop *op)
 		iop_no(op, "LIMIT", "%s", why);
 		return;
 	}
-	if ((s->set = msgsearch_compile(s->keys, s->nkeys)) == NULL ||
-	    (s->fields = msgsearch_open(s->set)) == NULL) {
+	if (s->nkeys > 0 &&
+	    ((s->set = msgsearch_compile(s->keys, s->nkeys)) == NULL ||
+	    (s->fields = msgsearch_open(s->set)) == NULL)) {
 		iop_no(op, "LIMIT", "Too much text to search for");
 		return;
 	}
