@@ -10,8 +10,10 @@ exact: all sessions are in one process, so that a NOOP knows at once what
 another session was told is done.  Else news takes a moment.
 """
 
+import os
 import random
 import re
+import signal
 import time
 
 from house import Client
@@ -133,7 +135,16 @@ class Soak:
     # help
 
     def connect(self, number):
-        s = Session(self.house.address('imap'), number)
+        """In turn in all of the processes: who is stopped takes none"""
+        pids = self.house.pids('imap')
+        others = [p for i, p in enumerate(pids) if i != number % len(pids)]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            s = Session(self.house.address('imap'), number)
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
         s.ok('LOGIN joe %s' % PASSWORD)
         return s
 

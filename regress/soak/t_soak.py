@@ -2,6 +2,7 @@
 """Several sessions on one mailbox: nobody ever gets a wrong number."""
 
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -36,7 +37,12 @@ class SoakTest(WholeTest):
     def test_two_processes(self):
         """Six sessions in two processes, which hear of each other"""
         self.soak(6, 3, 'prefork { imap 2 }', exact=False)
-        self.assertEqual(len(self.house.pids('imap')), 2)
+        status, text = self.house.ctl('show', 'stats')
+        self.assertEqual(status, 0, text)
+        commands = [int(n) for n in re.findall(
+            r'(?m)^imap/\d +commands +(\d+)$', text)]
+        self.assertEqual(len(commands), 2, text)
+        self.assertGreater(min(commands), STEPS // 2)
 
 
 if __name__ == '__main__':
