@@ -9,6 +9,7 @@
 #include "log.h"
 
 #define SET_RANGES	4000	/* of a set in one request */
+#define LIST_CREDIT	(64 * 1024)
 
 struct store {
 	struct uidset		 named;		/* that are there */
@@ -20,6 +21,8 @@ struct store {
 	int			 apply;		/* to the mirror */
 	struct ibuf		 flags;		/* as text */
 	struct uidset		 tell;
+	struct uidset		 same;		/* were so before */
+	uint32_t		 owed;		/* credit of rows */
 	struct uidset_iter	 it;		/* told so far */
 	uint32_t		 uid;
 };
@@ -35,6 +38,7 @@ store_cleanup(struct iop *op)
 	uidset_fini(&st->changed);
 	uidset_fini(&st->modified);
 	uidset_fini(&st->tell);
+	uidset_fini(&st->same);
 	ibuf_fini(&st->flags);
 	free(st);
 }
@@ -91,6 +95,8 @@ store_put_modseq(struct iop *op, uint32_t seq, uint32_t uid, uint64_t modseq)
 	(void)ibuf_addf(b, "MODSEQ (%llu))\r\n", (unsigned long long)modseq);
 }
 
+static void	store_same_next(struct iop *);
+
 static void
 store_tell(struct iop *op)
 {
@@ -115,13 +121,95 @@ store_tell(struct iop *op)
 		else
 			view_put_fetch(v, seq, st->uid, modseq, op->cmd.uid);
 	}
-	store_end(op);
+	store_same_next(op);
 }
 
 /*
- * Who gets an answer: all that were named; with CONDSTORE, where each
- * answer has a modseq, those that changed.
+ * With CONDSTORE each answer has a modseq; that of messages whose flags
+ * were so before nobody has told us.
  */
+static void
+store_same_row(struct iop *op, const struct st_row *row)
+{
+	struct store		*st = op->data;
+	struct iview		*v = op->s->view;
+	struct uidset		 set;
+	struct uidset_iter	 it;
+	uint32_t		 uid, seq;
+
+	/* changed again: that will be told (imap_fetch.h) */
+	if ((row->has & ROW_MODSEQ) == 0 || row->modseq > v->m->modseq)
+		return;
+	uidset_init(&set);
+	if (msg_set_get(&row->uids, &set) == -1 ||
+	    uidset_intersect(&set, &v->m->map.uids) == -1)
+		fatal(NULL);
+	for (uid = uidset_first(&it, &set); uid != 0;
+	    uid = uidset_next(&it))
+		if (uidset_contains(&st->tell, uid) &&
+		    (seq = uidset_rank(&v->snap->uids, uid)) != 0)
+			view_put_fetch(v, seq, uid, row->modseq, op->cmd.uid);
+	uidset_fini(&set);
+}
+
+/* More rows, once the client has read what they became. */
+static void
+store_same_more(struct iop *op)
+{
+	struct store *st = op->data;
+
+	op->resume = NULL;
+	if (io_full(&op->s->ls.io))
+		op->resume = store_same_more;
+	else if (st_active(&op->rq)) {
+		st_credit(&op->rq, st->owed);
+		st->owed = 0;
+	}
+}
+
+static void
+store_same_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop		*op = rq->arg;
+	struct store		*st = op->data;
+	const struct m_st_rows	*m = arg;
+	struct ibuf		 b;
+	struct st_row		 row;
+
+	if (type == M_st_rows) {
+		ibuf_from_buffer(&b, m->rows.p, m->rows.len);
+		while (strow_get(&b, &row) == 1)
+			store_same_row(op, &row);
+		st->owed += (uint32_t)m->rows.len;
+		store_same_more(op);
+	} else if (type == M_st_end) {
+		op->resume = NULL;
+		/* it is stored, whatever this answer is */
+		store_same_next(op);
+	}
+}
+
+static void
+store_same_next(struct iop *op)
+{
+	struct store		*st = op->data;
+	struct m_st_list	 q;
+
+	if (st->same.n == 0) {
+		store_end(op);
+		return;
+	}
+	set_take(&st->same, &st->tell, SET_RANGES);
+	memset(&q, 0, sizeof(q));
+	q.mailbox = op->s->view->m->id;
+	q.uids = msg_set_of(&st->tell);
+	q.fields = ROW_MODSEQ;
+	q.credit = LIST_CREDIT;
+	st->owed = 0;
+	iop_ask(op, M_st_list, &q, store_same_answer);
+}
+
+/* Who gets an answer: all that were named and not left out. */
 static void
 store_answered(struct iop *op, enum st_code code, const char *text)
 {
@@ -140,10 +228,16 @@ store_answered(struct iop *op, enum st_code code, const char *text)
 		store_end(op);
 		return;
 	}
-	if (uidset_copy(&st->tell, condstore ? &st->changed :
-	    &st->named) == -1 ||
+	if (uidset_copy(&st->tell, &st->named) == -1 ||
 	    uidset_subtract(&st->tell, &st->modified) == -1)
 		fatal(NULL);
+	if (condstore && (uidset_copy(&st->same, &st->tell) == -1 ||
+	    uidset_intersect(&st->same, &v->m->map.uids) == -1 ||
+	    uidset_subtract(&st->same, &st->changed) == -1 ||
+	    uidset_subtract(&st->tell, &st->same) == -1))
+		fatal(NULL);
+	if (op->cmd.store.silent)
+		uidset_clear(&st->same);
 	st->uid = uidset_first(&st->it, &st->tell);
 	store_tell(op);
 }
