@@ -26,6 +26,10 @@ answer_mailbox(struct ibuf *b, const struct store_mailbox *m, uint64_t caps)
 	if (caps & CAP(CAP_SUBSCRIPTIONS) && json_kbool(b, "subscribed",
 	    m->subscribed) == -1)
 		return -1;
+	if (caps & CAP(CAP_OBJECTID) && (json_key(b, "objectid") == -1 ||
+	    ibuf_addf(b, "\"F%lld-%u\"", (long long)m->id.no,
+	    m->birth) == -1))
+		return -1;
 	if ((caps & CAP(CAP_WRITE)) == 0 && json_kbool(b, "read_only",
 	    1) == -1)
 		return -1;

@@ -17,11 +17,12 @@ enum list_field {
 	F_SIZE		= 0x08,
 	F_DATE		= 0x10,
 	F_MODSEQ	= 0x20,
-	F_CACHE		= 0x40
+	F_CACHE		= 0x40,
+	F_SAVEDATE	= 0x80
 };
 
 #define F_ALL	(F_UID | F_ID | F_FLAGS | F_SIZE | F_DATE | F_MODSEQ)
-#define F_ROW	(F_ID | F_SIZE | F_DATE | F_CACHE)	/* of one message */
+#define F_ROW	(F_ID | F_SIZE | F_DATE | F_CACHE | F_SAVEDATE)	/* of one */
 
 static const struct {
 	const char	*name;
@@ -35,6 +36,7 @@ static const struct {
 	{ "date",	F_DATE,		0 },
 	{ "modseq",	F_MODSEQ,	CAP(CAP_MODSEQ) },
 	{ "cache",	F_CACHE,	CAP(CAP_CACHE) },
+	{ "savedate",	F_SAVEDATE,	CAP(CAP_SAVEDATE) },
 };
 #define LIST_NFIELDS	(sizeof(list_fields) / sizeof(list_fields[0]))
 
@@ -119,6 +121,16 @@ list_flush(struct list *l)
 	return 0;
 }
 
+static int
+list_date(struct ibuf *b, const char *name, const struct rfcdate *date)
+{
+	if (ibuf_add(b, ",\"", 2) == -1 || ibuf_adds(b, name) == -1 ||
+	    ibuf_add(b, "\":\"", 3) == -1 ||
+	    rfcdate_put_3339(b, date) == -1)
+		return -1;
+	return ibuf_add_n8(b, '"');
+}
+
 /* What a row says beside its uid. */
 static int
 list_tail(struct list *l, struct ibuf *b, const struct store_msg *m)
@@ -144,9 +156,13 @@ list_tail(struct list *l, struct ibuf *b, const struct store_msg *m)
 		return -1;
 	if (l->fields & F_DATE) {
 		store_undate(&date, m->date);
-		if (ibuf_add(b, ",\"date\":\"", 9) == -1 ||
-		    rfcdate_put_3339(b, &date) == -1 ||
-		    ibuf_add_n8(b, '"') == -1)
+		if (list_date(b, "date", &date) == -1)
+			return -1;
+	}
+	if (l->fields & F_SAVEDATE && m->saved != 0) {
+		date.t = m->saved;
+		date.zone = 0;
+		if (list_date(b, "savedate", &date) == -1)
 			return -1;
 	}
 	if (l->fields & F_MODSEQ && (ibuf_add(b, ",\"modseq\":", 10) == -1 ||

@@ -3,6 +3,32 @@
 #include "json.h"
 
 #define EVENTS_BOUND_MS	1000
+#define SERVICE_STR_(x)	#x
+#define SERVICE_STR(x)	SERVICE_STR_(x)
+
+/* What there is to say about a capability, as JSON. */
+static const struct {
+	enum st_cap	 cap;
+	const char	*details;
+} service_details[] = {
+	{ CAP_EVENTS, "{\"bound_ms\":" SERVICE_STR(EVENTS_BOUND_MS) "}" },
+	{ CAP_OBJECTID, "{\"mailbox\":true,\"email\":\"content\","
+	    "\"thread\":false}" },
+};
+
+static int
+service_capability(struct ibuf *b, enum st_cap cap)
+{
+	size_t i;
+
+	if (json_key(b, st_cap_names[cap]) == -1)
+		return -1;
+	for (i = 0; i < sizeof(service_details) / sizeof(service_details[0]);
+	    i++)
+		if (service_details[i].cap == cap)
+			return json_put_raw(b, service_details[i].details);
+	return json_put_bool(b, 1);
+}
 
 static int
 service_capabilities(struct ibuf *b)
@@ -12,19 +38,10 @@ service_capabilities(struct ibuf *b)
 
 	if (json_key(b, "capabilities") == -1 || json_open(b, '{') == -1)
 		return -1;
-	for (i = 0; i < CAP_MAX; i++) {
-		if ((caps & CAP(i)) == 0)
-			continue;
-		if (json_key(b, st_cap_names[i]) == -1)
+	for (i = 0; i < CAP_MAX; i++)
+		if (caps & CAP(i) &&
+		    service_capability(b, (enum st_cap)i) == -1)
 			return -1;
-		if (i == CAP_EVENTS) {
-			if (json_open(b, '{') == -1 || json_ku64(b,
-			    "bound_ms", EVENTS_BOUND_MS) == -1 ||
-			    json_close(b, '}') == -1)
-				return -1;
-		} else if (json_put_bool(b, 1) == -1)
-			return -1;
-	}
 	return json_close(b, '}');
 }
 

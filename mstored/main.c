@@ -114,12 +114,11 @@ drop_capability(struct options *o, const char *name)
 	int i;
 
 	for (i = 0; i < CAP_MAX; i++)
-		if (strcmp(name, st_cap_names[i]) == 0 &&
-		    MSTORED_CAPS & CAP(i)) {
+		if (strcmp(name, st_cap_names[i]) == 0) {
 			o->conf.caps &= ~CAP(i);
 			return;
 		}
-	fatalx("%s: not a capability of this server", name);
+	fatalx("%s: not a capability", name);
 }
 
 static void

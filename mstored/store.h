@@ -90,6 +90,7 @@ struct store_mailbox {
 	uint64_t	 block;		/* modseqs up to it may be in use */
 	uint64_t	 floor;		/* changes up to it are forgotten */
 	int64_t		 known;		/* flag set: what it has seen */
+	uint32_t	 birth;		/* its first uidvalidity */
 	const char	*name;
 	size_t		 namelen;
 	const char	*roles;		/* JSON array, NULL: none */
@@ -126,6 +127,7 @@ struct store_msg {
 	struct content_id content;
 	uint64_t	 size;
 	int64_t		 date;
+	int64_t		 saved;		/* s since 1970, 0: not known */
 	const char	*cache;		/* NULL: none kept, or not asked */
 	size_t		 cachelen;
 };

@@ -8,7 +8,7 @@
 
 #define STORE_FILE	"store.db"
 #define STORE_APP_ID	0x6d667374	/* "mfst", in the file's head */
-#define STORE_VERSION	1
+#define STORE_VERSION	2
 
 #define STORE_BLOCK	10000		/* modseqs reserved at once */
 #define STORE_SEQ_BLOCK	100000		/* events reserved at once */

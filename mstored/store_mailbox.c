@@ -21,9 +21,10 @@ s_mailbox_row(sqlite3_stmt *st, struct store_mailbox *m)
 	m->block = (uint64_t)sqlite3_column_int64(st, 9);
 	m->floor = (uint64_t)sqlite3_column_int64(st, 10);
 	m->known = sqlite3_column_int64(st, 11);
-	m->name = s_text(st, 12, &m->namelen);
-	m->roles = s_text(st, 13, &len);
-	m->subscribed = sqlite3_column_int(st, 14);
+	m->birth = (uint32_t)sqlite3_column_int64(st, 12);
+	m->name = s_text(st, 13, &m->namelen);
+	m->roles = s_text(st, 14, &len);
+	m->subscribed = sqlite3_column_int(st, 15);
 }
 
 static int

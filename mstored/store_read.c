@@ -36,8 +36,9 @@ store_msg_row(sqlite3_stmt *st, enum store_want what, struct store_msg *m)
 	}
 	m->size = (uint64_t)sqlite3_column_int64(st, 5);
 	m->date = sqlite3_column_int64(st, 6);
+	m->saved = sqlite3_column_int64(st, 7);
 	if (what == STORE_CACHE)
-		m->cache = s_text(st, 7, &m->cachelen);
+		m->cache = s_text(st, 8, &m->cachelen);
 	return 0;
 }
 

@@ -81,9 +81,36 @@ static const char schema_1[] =
 	"CREATE TABLE alias (address TEXT COLLATE NOCASE PRIMARY KEY, "
 	    "account INTEGER NOT NULL) WITHOUT ROWID;";
 
+/*
+ * saved: when the message came into its mailbox (s), NULL if that was not
+ * kept yet.  birth: the mailbox's first uidvalidity, which with its number
+ * is a name that no other has, even after a restore.  Limits: NULL is the
+ * server's, -1 none.  metadata.mailbox 0 is the account itself.
+ */
+static const char schema_2[] =
+	"ALTER TABLE message ADD COLUMN saved INTEGER;"
+	"ALTER TABLE mailbox ADD COLUMN birth INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE mailbox SET birth = uidvalidity;"
+	"ALTER TABLE account ADD COLUMN quota_size INTEGER;"
+	"ALTER TABLE account ADD COLUMN quota_count INTEGER;"
+	"CREATE TABLE dict (no INTEGER PRIMARY KEY, "
+	    "account INTEGER NOT NULL, key TEXT NOT NULL, "
+	    "etag TEXT NOT NULL, size INTEGER NOT NULL, "
+	    "value BLOB NOT NULL);"
+	"CREATE UNIQUE INDEX dict_key ON dict (account, key);"
+	"CREATE INDEX dict_size ON dict (account, size);"
+	"CREATE TABLE metadata (account INTEGER NOT NULL, "
+	    "mailbox INTEGER NOT NULL, entry TEXT NOT NULL, "
+	    "value BLOB NOT NULL, PRIMARY KEY (account, mailbox, entry)) "
+	    "WITHOUT ROWID;"
+	"CREATE TABLE scram (user TEXT PRIMARY KEY, "
+	    "iterations INTEGER NOT NULL, salt BLOB NOT NULL, "
+	    "stored BLOB NOT NULL, server BLOB NOT NULL) WITHOUT ROWID;";
+
 /* schema_steps[n] makes version n + 1 out of version n. */
 static const char *const schema_steps[STORE_VERSION] = {
 	schema_1,
+	schema_2,
 };
 
 #endif /* STORE_SCHEMA_H */

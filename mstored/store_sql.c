@@ -10,7 +10,8 @@
 
 #define MAILBOX_COLS							\
 	"m.no, m.uidvalidity, m.account, m.uidnext, m.messages, "	\
-	"m.unseen, m.deleted, m.size, m.modseq, m.block, m.floor, m.known"
+	"m.unseen, m.deleted, m.size, m.modseq, m.block, m.floor, m.known, "	\
+	"m.birth"
 #define MAILBOX_MORE							\
 	", m.name, m.roles, EXISTS (SELECT 1 FROM subscription s "	\
 	"WHERE s.account = m.account AND s.name = m.name) "
@@ -64,7 +65,7 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_MAILBOX_COUNT] = "SELECT count(*) FROM mailbox "
 	    "WHERE account = ? AND gone IS NULL",
 	[Q_MAILBOX_PUT] = "INSERT INTO mailbox (account, name, uidvalidity, "
-	    "roles) VALUES (?, ?, ?, ?)",
+	    "roles, birth) VALUES (?1, ?2, ?3, ?4, ?3)",
 	[Q_MAILBOX_GONE] = "UPDATE mailbox SET gone = ?, block = 0 "
 	    "WHERE no = ?",
 	[Q_MAILBOX_FLOOR] = "UPDATE mailbox SET floor = ?1 "
@@ -113,16 +114,16 @@ static const char *const s_sql[Q_MAX] = {
 
 	[Q_MESSAGES_FLAGS] = "SELECT uid, flags, modseq FROM message "
 	    "WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid",
-	[Q_MESSAGES] = "SELECT uid, flags, modseq, content, rnd, size, date "
-	    "FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? "
+	[Q_MESSAGES] = "SELECT uid, flags, modseq, content, rnd, size, date, "
+	    "saved FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? "
 	    "ORDER BY uid",
 	[Q_MESSAGES_CACHE] = "SELECT uid, flags, modseq, m.content, rnd, "
-	    "size, date, text FROM message m LEFT JOIN summary s "
+	    "size, date, saved, text FROM message m LEFT JOIN summary s "
 	    "ON s.content = m.content AND s.account = ?4 "
 	    "WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
 	[Q_MESSAGE_PUT] = "INSERT INTO message (mailbox, uid, flags, "
-	    "modseq, content, rnd, size, date) "
-	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	    "modseq, content, rnd, size, date, saved) "
+	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_MESSAGE_FLAGS] = "UPDATE message SET flags = ?, modseq = ? "
 	    "WHERE mailbox = ? AND uid BETWEEN ? AND ?",
 	[Q_MESSAGE_DEL] = "DELETE FROM message "

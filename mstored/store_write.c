@@ -18,6 +18,7 @@ struct store_work {
 	struct store_mailbox m;
 	uint64_t	 before;
 	uint64_t	 modseq;	/* what touched messages get */
+	int64_t		 now;		/* what comes was saved then */
 };
 
 static int
@@ -27,6 +28,7 @@ work_begin(struct store_work *w, struct store *s, int64_t account,
 	int r;
 
 	w->s = s;
+	w->now = time(NULL);
 	r = s_mailbox(s, Q_MAILBOX_CHANGE, account, id, &w->m);
 	if (r == ST_OK)
 		w->before = w->modseq = w->m.modseq;
@@ -238,10 +240,10 @@ append_row(struct store_work *w, struct store_append *a, int64_t flags)
 	if (a->cache != NULL && (r = s_run(s, Q_SUMMARY_PUT, "iix", no,
 	    a->account, a->cache, a->cachelen)) != ST_OK)
 		return r;
-	return s_run(s, Q_MESSAGE_PUT, "iiiiibii", w->m.id.no,
+	return s_run(s, Q_MESSAGE_PUT, "iiiiibiii", w->m.id.no,
 	    (int64_t)a->uid, flags, (int64_t)w->modseq, no,
 	    (const void *)a->body->id.rnd, sizeof(a->body->id.rnd),
-	    (int64_t)a->body->size, a->date);
+	    (int64_t)a->body->size, a->date, w->now);
 }
 
 static int
@@ -597,10 +599,10 @@ copy_row(struct copy *c, const struct store_msg *m)
 	if ((r = s_run(to->s, Q_HOLD, "ii", m->content.no,
 	    to->m.account)) != ST_OK)
 		return r;
-	return s_run(to->s, Q_MESSAGE_PUT, "iiiiibii", to->m.id.no,
+	return s_run(to->s, Q_MESSAGE_PUT, "iiiiibiii", to->m.id.no,
 	    (int64_t)to->m.uidnext++, flags, (int64_t)to->modseq,
 	    m->content.no, (const void *)m->content.rnd,
-	    sizeof(m->content.rnd), (int64_t)m->size, m->date);
+	    sizeof(m->content.rnd), (int64_t)m->size, m->date, to->now);
 }
 
 static int

@@ -24,6 +24,12 @@ def source():
         return f.read().split('\n')
 
 
+def reserved():
+    """Names of capabilities that the page does not describe yet"""
+    text = re.search(r'The names(.*?)are reserved', ' '.join(source())).group(1)
+    return re.findall(r'\w+', re.sub(r'\.Cm|\band\b', '', text))
+
+
 def unroff(text):
     """What roff(7) makes of a line of a display, but for its fonts"""
     return (text.replace('\\e', '\\').replace('\\&', '').replace('\\-', '-')

@@ -34,6 +34,8 @@ class Store(Server):
         with open(token, 'w') as f:
             f.write(TOKEN + '\n')
         self.args += ['-t', token]
+        for name in page.reserved():
+            self.args += ['-D', name]
 
 
 def head_of(request, known, length):

@@ -93,7 +93,6 @@ class Change(StoreTest):
                      {'uids': '1', 'add': [r'\Nonsense']},
                      {'uids': '1', 'add': ['a b']},
                      {'uids': '1', 'add': ['ä']},
-                     {'uids': '1', 'add': ['x' * 256]},
                      {'uids': '1', 'add': ['x\n']},
                      {'uids': '1', 'add': ['']},
                      {'uids': '1', 'add': 'x'},

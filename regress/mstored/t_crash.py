@@ -296,7 +296,7 @@ class Starts(unittest.TestCase):
         s.client().mailbox('joe')
         s.stop()
         db = sqlite3.connect(s.folder + '/store.db')
-        self.assertEqual(db.execute('PRAGMA user_version').fetchone(), (1,))
+        self.assertEqual(db.execute('PRAGMA user_version').fetchone(), (2,))
         db.close()
 
     def test_usage(self):

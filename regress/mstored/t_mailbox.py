@@ -6,6 +6,11 @@ import time
 from store import Server, StoreTest, atf, box
 
 
+ALL = ('write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
+       'subscriptions', 'cache', 'range', 'recipients', 'objectid',
+       'savedate')
+
+
 class Mailboxes(StoreTest):
     def test_service(self):
         """What the service document says"""
@@ -15,9 +20,7 @@ class Mailboxes(StoreTest):
             self.assertEqual(a.fields['content-type'], 'application/json')
         d = a.json()
         self.assertEqual((d['name'], d['api']), ('mstored', 1))
-        self.assertEqual(set(d['capabilities']), {
-            'write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
-            'subscriptions', 'cache', 'range', 'recipients'})
+        self.assertEqual(set(d['capabilities']), set(ALL))
         self.assertGreater(d['capabilities']['events']['bound_ms'], 0)
         self.assertEqual(d['limits']['message'], 64 << 20)
         self.assertEqual(d['limits']['set'], 32768)
@@ -328,9 +331,7 @@ class Capabilities(StoreTest):
         self.c.add('joe', m, b'abc\r\n', flags=['x'])
         self.c.close()
         self.server.stop()
-        self.server.start(*sum((['-D', n] for n in (
-            'write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
-            'subscriptions', 'cache', 'range', 'recipients')), []))
+        self.server.start(*sum((['-D', n] for n in ALL), []))
         c = self.server.client()
         self.assertEqual(c.ask('GET', '/').json()['capabilities'], {})
         header, (row,) = c.ask('GET', box('joe')).lines()

@@ -134,8 +134,6 @@ class Upload(StoreTest):
                     json.dumps({'to': [dict(to, flags=[r'\Recent'])]}
                                ).encode(),
                     json.dumps({'to': [dict(to, flags=[''])]}).encode(),
-                    json.dumps({'to': [dict(to, flags=['x' * 9000])]}
-                               ).encode(),
                     json.dumps({'to': [dict(to, date='yesterday')]}
                                ).encode(),
                     json.dumps({'to': [dict(to, date='2020-13-01T00:00:00Z'
