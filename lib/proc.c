@@ -28,6 +28,7 @@ static int			 turn_work;	/* peers dirty or dead */
 static int			 turn_due;	/* for ops->turn(), once more */
 
 static void	proc_event(int, short, void *);
+static void	proc_write(struct proc_peer *);
 
 /* channels */
 
@@ -147,6 +148,9 @@ proc_send(struct proc_peer *p, enum msg_type type, uint32_t id, uint32_t req,
 			close(fd);
 		return;
 	}
+	/* only so many descriptors can wait */
+	if (fd != -1 && p->ib.noutfd == IMSG_FDS)
+		proc_write(p);
 	why = msg_refused(type, proc_self.role, p->role, fd != -1);
 	if (why != NULL)
 		fatalx("message %s to %s: %s", msg_defs[type].name,

@@ -71,6 +71,17 @@ enum storage_state {
 TAILQ_HEAD(hreqs, hreq);
 TAILQ_HEAD(hconns, hconn);
 
+/*
+ * What waits of one session.  Sessions take turns, so that ten thousand
+ * requests of one do not keep another waiting.
+ */
+struct hqueue {
+	const char		*session;	/* of its first request */
+	struct hreqs		 reqs;
+	TAILQ_ENTRY(hqueue)	 turn;
+	RB_ENTRY(hqueue)	 entry;
+};
+
 struct estorage {
 	uint16_t		 id;
 	char			*name;
@@ -97,10 +108,14 @@ struct estorage {
 	/* the pool */
 	struct hconns		 idle;
 	struct hconns		 busy;
-	struct hreqs		 waiting;	/* for a connection */
-	uint32_t		 nconns;
+	struct hreqs		 critical;	/* these wait for nobody */
+	RB_HEAD(hqueues, hqueue) queues;	/* others, by session */
+	TAILQ_HEAD(, hqueue)	 turns;		/* whose turn is next */
+	uint32_t		 nconns;	/* that the pool counts */
+	uint32_t		 naside;	/* that wait for slow clients */
 	uint32_t		 connecting;
 	uint32_t		 nwaiting;
+	uint64_t		 serial;	/* of the last request */
 	struct tmo		 retry;		/* ask for the document again */
 
 	/* the event stream */
@@ -109,7 +124,6 @@ struct estorage {
 	uint32_t		 last_epoch;
 	char			*cursor;
 	struct tmo		 heartbeat;
-	int			 events_wait;	/* seconds before a new try */
 
 	uint64_t		 requests;
 	uint64_t		 errors;
@@ -214,12 +228,13 @@ struct hreq {
 
 	/* its own */
 	struct hconn		*conn;		/* NULL: waits for one */
+	struct hqueue		*queue;		/* NULL: a critical one */
+	uint64_t		 serial;
 	int			 status;
 	int			 problem;	/* the answer is problem+json */
 	uint32_t		 retry_after;
 	int			 tries;
 	int			 paused;
-	int			 sent;		/* bytes may have left */
 	int			 answered;	/* a byte has come */
 	int			 ended;		/* NDJSON: the last line */
 	uint64_t		 lines;		/* of NDJSON that came */
@@ -247,6 +262,7 @@ int		 hreq_account(struct hreq *, const char *);
 void		 hreq_key(struct hreq *);
 void		 hreq_init(void);
 void		 hreq_limits(void);
+void		 hreq_storage_init(struct estorage *);
 /* Give waiting requests to connections, or have new ones made. */
 void		 hreq_dispatch(struct estorage *);
 void		 hreq_fail_waiting(struct estorage *, enum st_code,
@@ -424,7 +440,7 @@ struct hreq	*ereq_http(struct ereq *, const char *, enum hreq_answer);
 int		 ereq_mailbox(struct hreq *, const struct ereq *);
 void		 ereq_done(struct hreq *, enum st_code, const char *,
 		    struct json *);
-/* Body is JSON; sends it off. */
+/* Sends it off; both may be gone when it returns. */
 void		 ereq_submit(struct ereq *, struct hreq *);
 
 /* The calls, by the message that asks for each. */

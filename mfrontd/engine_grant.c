@@ -5,6 +5,7 @@
  * nothing.
  */
 #include <sys/types.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,21 +213,22 @@ epeer_free(struct epeer *ep)
 static void
 unconnected_fired(struct tmo *t)
 {
-	struct epeer *ep;
+	struct epeer *ep = (struct epeer *)(void *)((char *)t -
+	    offsetof(struct epeer, tmo));
 
-	RB_FOREACH(ep, epeers, &epeers)
-		if (&ep->tmo == t)
-			break;
-	if (ep != NULL && ep->peer == NULL)
+	if (ep->peer == NULL)
 		epeer_free(ep);
 }
 
 void
 epeer_up(struct proc_peer *p)
 {
-	struct epeer *ep = epeer_get(p->gen);
+	struct epeer	*ep = epeer_get(p->gen);
+	struct ereq	*e;
 
 	/* wired anew after a complaint: what it asked before is lost */
+	while ((e = RB_ROOT(&ep->reqs)) != NULL)
+		ereq_free(e);
 	if (ep->peer != NULL)
 		ep->peer->data = NULL;
 	tmo_stop(&ep->tmo);

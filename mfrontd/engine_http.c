@@ -13,6 +13,7 @@
 #define TOKENS_MAX	16384
 #define STREAM_HIGH	(128 * 1024)	/* of a body, waiting to be sent */
 #define RANDOM_STOCK	1536	/* bytes */
+#define ASIDE_POOLS	3	/* pools' worth of connections set aside */
 
 enum hconn_state {
 	HC_IDLE,
@@ -30,7 +31,9 @@ struct hconn {
 	struct http_body	 body;
 	int			 keep;	/* may be used again */
 	int			 used;	/* exchanges done on it */
-	int			 counted;
+	int			 counted;	/* in the pool */
+	int			 aside;		/* not, its client is slow */
+	uint64_t		 before;	/* bytes sent before this */
 	int			 unsent;	/* the request's body is not out */
 	int			 head;	/* HEAD-like: no body follows */
 	struct tmo		 tmo;
@@ -44,6 +47,25 @@ static jsmntok_t	 tokens[TOKENS_MAX];
 static void	hconn_give(struct hconn *, struct hreq *);
 
 /* requests */
+
+static int
+hqueue_cmp(const struct hqueue *a, const struct hqueue *b)
+{
+	return strcmp(a->session, b->session);
+}
+
+RB_PROTOTYPE_STATIC(hqueues, hqueue, entry, hqueue_cmp)
+RB_GENERATE_STATIC(hqueues, hqueue, entry, hqueue_cmp)
+
+void
+hreq_storage_init(struct estorage *st)
+{
+	TAILQ_INIT(&st->idle);
+	TAILQ_INIT(&st->busy);
+	TAILQ_INIT(&st->critical);
+	TAILQ_INIT(&st->turns);
+	RB_INIT(&st->queues);
+}
 
 struct hreq *
 hreq_new(struct estorage *st, const char *method, enum hreq_answer answer)
@@ -110,21 +132,68 @@ hreq_finish(struct hreq *r, enum st_code code, const char *text,
 	hreq_free(r);
 }
 
-static void
-hreq_unqueue(struct hreq *r)
+static struct hqueue *
+hqueue_get(struct estorage *st, const char *session)
 {
-	TAILQ_REMOVE(&r->st->waiting, r, entry);
-	r->st->nwaiting--;
-	tmo_stop(&r->tmo);
+	struct hqueue	*q, key;
+
+	key.session = session;
+	if ((q = RB_FIND(hqueues, &st->queues, &key)) != NULL)
+		return q;
+	if ((q = calloc(1, sizeof(*q))) == NULL)
+		fatal(NULL);
+	q->session = session;
+	TAILQ_INIT(&q->reqs);
+	RB_INSERT(hqueues, &st->queues, q);
+	TAILQ_INSERT_TAIL(&st->turns, q, turn);
+	return q;
+}
+
+/* Out of its queue, which goes with its last request. */
+static void
+hqueue_remove(struct estorage *st, struct hqueue *q, struct hreq *r)
+{
+	struct hreq *first;
+
+	TAILQ_REMOVE(&q->reqs, r, entry);
+	if ((first = TAILQ_FIRST(&q->reqs)) != NULL) {
+		/* the name is lent by one that stays: all have the same */
+		q->session = first->session;
+		return;
+	}
+	RB_REMOVE(hqueues, &st->queues, q);
+	TAILQ_REMOVE(&st->turns, q, turn);
+	free(q);
 }
 
 static void
+hreq_unqueue(struct hreq *r)
+{
+	struct estorage *st = r->st;
+
+	if (r->queue != NULL)
+		hqueue_remove(st, r->queue, r);
+	else
+		TAILQ_REMOVE(&st->critical, r, entry);
+	r->queue = NULL;
+	st->nwaiting--;
+	tmo_stop(&r->tmo);
+}
+
+/* Last of its session, or first: one that is asked again. */
+static void
 hreq_queue(struct hreq *r, int first)
 {
+	struct hreqs *l = &r->st->critical;
+
+	if (!r->critical) {
+		r->queue = hqueue_get(r->st, r->session);
+		l = &r->queue->reqs;
+	}
 	if (first)
-		TAILQ_INSERT_HEAD(&r->st->waiting, r, entry);
+		TAILQ_INSERT_HEAD(l, r, entry);
 	else
-		TAILQ_INSERT_TAIL(&r->st->waiting, r, entry);
+		TAILQ_INSERT_TAIL(l, r, entry);
 	r->st->nwaiting++;
 	tmo_start(&r->tmo, &wait_class);
 }
@@ -133,7 +202,8 @@ void
 hreq_submit(struct hreq *r)
 {
 	r->st->requests++;
-	hreq_queue(r, r->critical);
+	r->serial = ++r->st->serial;
+	hreq_queue(r, 0);
 	hreq_dispatch(r->st);
 }
 
@@ -152,23 +222,32 @@ hreq_cancel(struct hreq *r)
 	hreq_free(r);
 }
 
+/* One that waits since before a certain one was submitted. */
+static struct hreq *
+hreq_since(struct estorage *st, uint64_t serial, int critical)
+{
+	struct hqueue	*q;
+	struct hreq	*r;
+
+	r = TAILQ_FIRST(&st->critical);
+	if (critical && r != NULL && r->serial <= serial)
+		return r;
+	TAILQ_FOREACH(q, &st->turns, turn)
+		if ((r = TAILQ_FIRST(&q->reqs))->serial <= serial)
+			return r;
+	return NULL;
+}
+
+/* What callbacks submit meanwhile is left alone. */
 void
 hreq_fail_waiting(struct estorage *st, enum st_code code, const char *text,
     int critical)
 {
-	struct hreq	*r, *next;
-	struct hreqs	 failed;
+	uint64_t	 serial = st->serial;
+	struct hreq	*r;
 
-	/* callbacks may queue new ones: take these out first */
-	TAILQ_INIT(&failed);
-	TAILQ_FOREACH_SAFE(r, &st->waiting, entry, next) {
-		if (r->critical && !critical)
-			continue;
+	while ((r = hreq_since(st, serial, critical)) != NULL) {
 		hreq_unqueue(r);
-		TAILQ_INSERT_TAIL(&failed, r, entry);
-	}
-	while ((r = TAILQ_FIRST(&failed)) != NULL) {
-		TAILQ_REMOVE(&failed, r, entry);
 		st->errors++;
 		hreq_finish(r, code, text, NULL);
 	}
@@ -177,33 +256,49 @@ hreq_fail_waiting(struct estorage *st, enum st_code code, const char *text,
 static void
 wait_fired(struct tmo *t)
 {
-	struct estorage	*st;
-	struct hreq	*r;
+	struct hreq *r = (struct hreq *)(void *)((char *)t -
+	    offsetof(struct hreq, tmo));
 
-	TAILQ_FOREACH(st, &estorages, entry)
-		TAILQ_FOREACH(r, &st->waiting, entry)
-			if (&r->tmo == t) {
-				hreq_unqueue(r);
-				st->errors++;
-				hreq_finish(r, ST_UNAVAILABLE,
-				    st_error(ST_UNAVAILABLE)->text, NULL);
-				return;
-			}
+	r->st->errors++;
+	hreq_unqueue(r);
+	hreq_finish(r, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text, NULL);
 }
 
 /* May it be sent once more without being done twice? */
 static int
-hreq_repeatable(const struct hreq *r)
+hreq_repeatable(const struct hreq *r, int sent)
 {
 	if (r->streams || r->tries >= TRIES_MAX || r->endless ||
 	    (r->answered && !r->rerun))
 		return 0;
-	if (!r->sent || strcmp(r->method, "GET") == 0)
+	if (!sent || strcmp(r->method, "GET") == 0)
 		return 1;
 	return r->key[0] != '\0' && estorage_has(r->st, CAP_IDEMPOTENCY);
 }
 
 /* connections */
+
+/*
+ * A connection whose client is slow is set aside: it stays, but the pool
+ * does not count it, or some slow clients could have it all.
+ */
+static void
+hconn_aside(struct hconn *c, int on)
+{
+	struct estorage *st = c->st;
+
+	if (on && c->counted && st->naside < elimits.pool * ASIDE_POOLS) {
+		c->counted = 0;
+		c->aside = 1;
+		st->nconns--;
+		st->naside++;
+	} else if (!on && c->aside) {
+		c->counted = 1;
+		c->aside = 0;
+		st->nconns++;
+		st->naside--;
+	}
+}
 
 static void
 hconn_idle(struct hconn *c)
@@ -226,8 +321,9 @@ hconn_release(struct hconn *c, int reuse)
 	if (r != NULL)
 		r->conn = NULL;
 	c->req = NULL;
+	hconn_aside(c, 0);
 	if (reuse && c->keep && !c->unsent && c->url != NULL &&
-	    !r->endless) {
+	    !r->endless && c->st->nconns <= elimits.pool) {
 		c->used++;
 		hconn_idle(c);
 	} else {
@@ -511,6 +607,9 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 		}
 		return n;
 	}
+	/* nobody can have stored what he has not read yet */
+	if (h.status < 300 && c->unsent)
+		return -1;
 	r->answered = 1;
 	r->status = h.status;
 	r->retry_after = retry_after(&h);
@@ -567,7 +666,7 @@ hconn_drained(struct io *io)
 {
 	struct hconn *c = io->arg;
 
-	if (c->req == NULL || c->state == HC_CONTINUE)
+	if (c->req == NULL || c->state == HC_CONTINUE || c->req->paused)
 		return;
 	tmo_start(&c->tmo, &answer_class);
 	if (c->unsent && c->req->want != NULL)
@@ -596,12 +695,13 @@ hconn_closed(struct io *io, const char *why)
 		TAILQ_REMOVE(&st->idle, c, entry);
 	else
 		TAILQ_REMOVE(&st->busy, c, entry);
+	hconn_aside(c, 0);
 	if (c->counted)
 		st->nconns--;
 	c->req = NULL;
 	if (r != NULL)
 		r->conn = NULL;
-	if (r != NULL && hreq_repeatable(r)) {
+	if (r != NULL && hreq_repeatable(r, io->nout != c->before)) {
 		st->retries++;
 		hreq_queue(r, 1);
 	} else if (r != NULL) {
@@ -745,7 +845,7 @@ hconn_give(struct hconn *c, struct hreq *r)
 	c->state = HC_HEAD;
 	r->conn = c;
 	r->tries++;
-	r->sent = 1;
+	c->before = c->io.nout;
 	r->ended = r->answered = 0;
 	r->lines = 0;
 	ibuf_drain(&r->reply, ibuf_size(&r->reply));
@@ -819,7 +919,10 @@ hreq_pause(struct hreq *r, int on)
 	if (on) {
 		io_pause(&c->io);
 		tmo_stop(&c->tmo);
+		if (r->st->nwaiting > 0)
+			hreq_dispatch(r->st);
 	} else {
+		hconn_aside(c, 0);
 		io_resume(&c->io);
 		tmo_start(&c->tmo, &answer_class);
 	}
@@ -890,12 +993,37 @@ hconn_free_one(struct estorage *st)
 static struct hreq *
 hreq_next(struct estorage *st)
 {
-	struct hreq *r;
+	struct hreq	*r;
+	struct hqueue	*q;
 
-	TAILQ_FOREACH(r, &st->waiting, entry)
-		if (r->critical || st->state == STORAGE_UP)
-			return r;
-	return NULL;
+	if ((r = TAILQ_FIRST(&st->critical)) != NULL)
+		return r;
+	if (st->state != STORAGE_UP || (q = TAILQ_FIRST(&st->turns)) == NULL)
+		return NULL;
+	return TAILQ_FIRST(&q->reqs);
+}
+
+/* The session whose turn this was is the last one now. */
+static void
+hreq_turn_over(struct hreq *r)
+{
+	if (r->queue == NULL)
+		return;
+	TAILQ_REMOVE(&r->st->turns, r->queue, turn);
+	TAILQ_INSERT_TAIL(&r->st->turns, r->queue, turn);
+}
+
+/* All are busy: does one of them only wait for a slow client? */
+static void
+hconn_set_aside(struct estorage *st)
+{
+	struct hconn *c;
+
+	TAILQ_FOREACH(c, &st->busy, entry)
+		if (c->counted && c->req != NULL && c->req->paused) {
+			hconn_aside(c, 1);
+			return;
+		}
 }
 
 void
@@ -906,12 +1034,15 @@ hreq_dispatch(struct estorage *st)
 
 	while ((r = hreq_next(st)) != NULL) {
 		if ((c = hconn_free_one(st)) == NULL) {
+			if (st->nconns + st->connecting >= elimits.pool)
+				hconn_set_aside(st);
 			estorage_connect(st);
 			return;
 		}
+		hreq_turn_over(r);
 		hconn_give(c, r);
 	}
-	if (!TAILQ_EMPTY(&st->waiting))
+	if (st->nwaiting > 0)
 		estorage_ask(st);
 }
 

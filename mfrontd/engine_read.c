@@ -287,9 +287,9 @@ list_next(struct ereq *e)
 	}
 	h->line = list_line;
 	h->done = list_done;
-	e->paused = 0;
+	e->paused = e->credit <= 0;
+	hreq_pause(h, e->paused);
 	ereq_submit(e, h);
-	ereq_spend(e, 0);
 }
 
 void

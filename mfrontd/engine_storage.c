@@ -19,8 +19,10 @@ static struct tmo_class	retry_class;
 /* A connection that the connector was asked for. */
 struct wanted {
 	uint32_t	 req;
+	uint32_t	 gen;		/* of the connector */
 	uint16_t	 storage;
 	uint16_t	 url;
+	int		 obsolete;	/* the url is another one by now */
 };
 
 static struct slots	wanted;
@@ -32,6 +34,18 @@ estorage_find(uint16_t id)
 
 	TAILQ_FOREACH(st, &estorages, entry)
 		if (st->id == id && !st->stale)
+			return st;
+	return NULL;
+}
+
+/* Also one that a reload dropped. */
+static struct estorage *
+any_find(uint16_t id)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (st->id == id)
 			return st;
 	return NULL;
 }
@@ -269,6 +283,7 @@ estorage_connect(struct estorage *st)
 		fatal(NULL);
 	w->storage = m.storage = st->id;
 	w->url = m.url = u->id;
+	w->gen = p->gen;
 	if ((w->req = slots_add(&wanted, w)) == 0)
 		fatalx("too many connections asked for");
 	st->connecting++;
@@ -285,11 +300,12 @@ wanted_done(uint32_t req, struct eurl **u)
 	*u = NULL;
 	if (w == NULL)
 		return NULL;
-	if ((st = estorage_find(w->storage)) != NULL) {
+	if ((st = any_find(w->storage)) != NULL) {
 		st->connecting--;
-		TAILQ_FOREACH(*u, &st->urls, entry)
-			if ((*u)->id == w->url)
-				break;
+		if (!w->obsolete && !st->stale)
+			TAILQ_FOREACH(*u, &st->urls, entry)
+				if ((*u)->id == w->url)
+					break;
 	}
 	slots_del(&wanted, req);
 	free(w);
@@ -310,6 +326,8 @@ estorage_connected(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st = wanted_done(msg->req, &u);
 	if (st == NULL || u == NULL) {
 		close(fd);
+		if (st != NULL)
+			hreq_dispatch(st);
 		return;
 	}
 	u->down_until = 0;
@@ -349,18 +367,36 @@ estorage_connect_failed(struct proc_peer *p, struct imsg *msg,
 	st = wanted_done(msg->req, &u);
 	if (st != NULL && u != NULL)
 		estorage_url_failed(st, u, m->text);
+	else if (st != NULL)
+		hreq_dispatch(st);
 }
 
 /* What the connector was asked for is lost with it: ask its successor. */
 void
 estorage_connector_down(struct proc_peer *p)
 {
+	struct estorage	*st;
 	struct wanted	*w;
 	struct eurl	*u;
 	uint32_t	 i = 0;
 
 	while ((w = slots_each(&wanted, &i)) != NULL)
-		(void)wanted_done(w->req, &u);
+		if (w->gen == p->gen)
+			(void)wanted_done(w->req, &u);
+	TAILQ_FOREACH(st, &estorages, entry)
+		hreq_dispatch(st);
+}
+
+/* What is connected to the urls of before must not be taken for these. */
+static void
+wanted_obsolete(const struct estorage *st)
+{
+	struct wanted	*w;
+	uint32_t	 i = 0;
+
+	while ((w = slots_each(&wanted, &i)) != NULL)
+		if (w->storage == st->id)
+			w->obsolete = 1;
 }
 
 /* configuration */
@@ -432,9 +468,7 @@ estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->without = m->without;
 	st->limit_set = SET_DEFAULT;
 	TAILQ_INIT(&st->urls);
-	TAILQ_INIT(&st->idle);
-	TAILQ_INIT(&st->busy);
-	TAILQ_INIT(&st->waiting);
+	hreq_storage_init(st);
 	ibuf_init(&st->ca, 8 * 1024 * 1024);
 	ibuf_init(&st->cert, 65536);
 	ibuf_init(&st->key, 65536);
@@ -575,6 +609,7 @@ estorage_change(struct estorage *st, struct estorage *new)
 	struct tls_config	*tls;
 
 	eevents_stop(st);
+	wanted_obsolete(st);
 	hconn_close_idle(st);
 	urls_free(st);
 	while ((u = TAILQ_FIRST(&new->urls)) != NULL) {
@@ -605,17 +640,6 @@ estorage_update(struct estorage *st, struct estorage *new)
 		st->stale = 0;
 		estorage_change(st, new);
 	}
-}
-
-static struct estorage *
-any_find(uint16_t id)
-{
-	struct estorage *st;
-
-	TAILQ_FOREACH(st, &estorages, entry)
-		if (st->id == id)
-			return st;
-	return NULL;
 }
 
 void

@@ -273,7 +273,8 @@ send_store(struct child *c, const struct conf *conf)
 	m.open = conf->auth == AUTH_FILE;
 	/* more than the frontend takes, so that it says so itself */
 	m.message = conf->limits.message + 65536;
-	m.connections = (conf->limits.pool + 4) *
+	/* four pools: three may wait for slow clients, see engine_http.c */
+	m.connections = (4 * conf->limits.pool + 4) *
 	    (uint32_t)conf->prefork[ROLE_ENGINE] + 16;
 	if ((fd = dup(c->fd)) == -1)
 		fatal("dup");
