@@ -6,6 +6,7 @@
 
 #include "charset.h"
 #include "imap.h"
+#include "listmatch.h"
 #include "log.h"
 #include "roles.h"
 
@@ -323,6 +324,7 @@ imap_run(struct imap *s, struct ibuf *buf, struct imap_cmd *cmd)
 	if ((op = calloc(1, sizeof(*op))) == NULL)
 		fatal(NULL);
 	op->s = s;
+	op->mount = s->view != NULL ? s->view->mount : s->mounts;
 	op->entry = entry_of(cmd->verb);
 	op->buf = *buf;
 	ibuf_init(buf, buf->max);
@@ -400,22 +402,24 @@ imap_closed(struct lsession *ls)
 	if (s->view != NULL)
 		view_close(s);
 	mirror_session_gone(s);
-	iacct_unref(s);
+	imount_close(s);
 	imap_input_free(s);
 }
 
 static void
 imap_show(struct lsession *ls, struct m_ctl_session *m)
 {
+	static char	 name[LIST_NAME_MAX + 1];
 	struct imap	*s = (struct imap *)ls;
 	struct mbox	*mb;
 
 	m->state = s->idling ? "idle" : s->op != NULL ?
 	    s->op->cmd.name : s->state == IMAP_NOAUTH ? "login" :
 	    s->state == IMAP_AUTH ? "authenticated" : "selected";
-	if (s->view != NULL && s->account != NULL &&
-	    (mb = iacct_by_id(s->account, s->view->m->id)) != NULL)
-		m->mailbox = mb->name;
+	if (s->view != NULL && s->view->mount->account != NULL &&
+	    (mb = iacct_by_id(s->view->mount->account, s->view->m->id)) !=
+	    NULL)
+		m->mailbox = imount_name(s->view->mount, mb->name, name);
 }
 
 static void
@@ -451,7 +455,7 @@ imap_regranted(struct lsession *ls)
 {
 	struct imap *s = (struct imap *)ls;
 
-	iacct_regranted(s);
+	imount_regranted(s);
 	mirror_regranted(s);
 }
 
@@ -492,6 +496,7 @@ imap_init(void)
 
 static const proc_handler handlers[M_MAX] = {
 	[M_st_event] = imap_event,
+	[M_auth_mount] = imount_told,
 };
 
 static const struct lproto imap_proto = {

@@ -4,6 +4,7 @@
  *	imap.c			the process, the table of commands
  *	imap_input.c		lines and literals become commands
  *	imap_login.c		before the login; CAPABILITY, ID, ENABLE
+ *	imap_mount.c		the storages that a session's mailboxes are on
  *	imap_account.c		an account's mailboxes, shared by its sessions
  *	imap_list.c		LIST, LSUB, STATUS, CREATE and so on
  *	imap_mirror.c		a selected mailbox, shared by its sessions
@@ -33,6 +34,7 @@
 
 struct iacct;
 struct imap;
+struct imount;
 struct iop;
 struct iview;
 struct mirror;
@@ -69,7 +71,8 @@ struct imap {
 	uint64_t	 left;		/* bytes of a literal to come */
 	size_t		 literals;	/* bytes of literals so far */
 	struct iop	*op;		/* the command that runs */
-	struct iacct	*account;	/* once logged in */
+	struct imount	*mounts;	/* once logged in; [0] is all the rest */
+	uint16_t	 nmounts;
 	struct iview	*view;		/* once selected */
 	TAILQ_ENTRY(imap) turn;
 };
@@ -93,6 +96,10 @@ struct imap_entry {
  */
 struct iop {
 	struct imap	*s;
+	struct imount	*mount;		/* that it is about */
+	const char	*name;		/* of a mailbox there */
+	uint16_t	 nlisted;	/* mounts whose lists are there */
+	void		 (*listed)(struct iop *, enum st_code, const char *);
 	const struct imap_entry *entry;
 	struct ibuf	 buf;
 	struct imap_cmd	 cmd;
@@ -136,7 +143,10 @@ void	 iop_wait(struct iop *, struct iops *, void (*)(struct iop *,
 	    enum st_code, const char *));
 void	 iop_wake(struct iops *, enum st_code, const char *);
 void	 imap_run(struct imap *, struct ibuf *, struct imap_cmd *);
+/* Can the session's own storage do it? */
 int	 imap_has(const struct imap *, enum st_cap);
+/* Can the one that the command is about? */
+int	 iop_has(const struct iop *, enum st_cap);
 struct ibuf *imap_out(struct imap *);
 /* At the end of this turn, look what is to be told. */
 void	 imap_at_turn(struct imap *);
@@ -202,12 +212,22 @@ struct iacct {
 	TAILQ_ENTRY(iacct) entry;
 };
 
-struct iacct *iacct_get(struct imap *);
-void	 iacct_unref(struct imap *);
+/* A reference, by the engine's process and its handle. */
+struct iacct *iacct_get(uint32_t, uint32_t, uint16_t);
+void	 iacct_unref(struct iacct *, struct imap *);
 /* Is the list proven to be true now? */
-int	 iacct_proven(struct imap *);
-/* Calls back at once, or when the list is there. */
+int	 iacct_proven(const struct iacct *);
+/* Calls back at once, or when the list of the command's mount is there. */
 void	 iacct_need(struct iop *, void (*)(struct iop *, enum st_code,
+	    const char *));
+/* The same of another mount; NULL account: it is not available. */
+void	 iacct_need_of(struct iop *, struct imount *, void (*)(struct iop *,
+	    enum st_code, const char *));
+/*
+ * The lists of all mounts; those that cannot be had are as they were last
+ * seen.  Fails only if the session's own cannot.
+ */
+void	 iacct_need_all(struct iop *, void (*)(struct iop *, enum st_code,
 	    const char *));
 /* We changed it ourselves: read it again before it is used. */
 void	 iacct_changed(struct iacct *);
@@ -215,8 +235,42 @@ struct mbox *iacct_find(struct iacct *, const char *);
 struct mbox *iacct_by_id(struct iacct *, const char *);
 void	 iacct_event(struct proc_peer *, const struct m_st_event *);
 void	 iacct_engine_down(struct proc_peer *);
-void	 iacct_regranted(struct imap *);
+void	 iacct_regranted(struct iacct *, uint32_t, uint32_t);
 void	 mbox_update(struct mbox *, const struct m_st_mbox *);
+
+/*
+ * Mounts (see mfrontd.conf(5)): part of the mailboxes is on another storage.
+ * The first has no prefix: what is below no other one.  A session's stay
+ * where they are in memory once it is logged in.
+ */
+struct imount {
+	uint16_t	 number;	/* in requests */
+	uint16_t	 storage;
+	uint32_t	 acct;		/* the engine's handle, 0: none */
+	char		*prefix;	/* "Archive" */
+	struct iacct	*account;	/* NULL: not available */
+};
+
+/* imap_mount.c */
+void	 imount_told(struct proc_peer *, struct imsg *, const void *);
+/* The login has come through. */
+void	 imount_open(struct imap *);
+void	 imount_close(struct imap *);
+void	 imount_regranted(struct imap *);
+/*
+ * Where a name belongs, and its name there; NULL: it is the name of a mount
+ * itself, which is no mailbox.
+ */
+const char *imount_of(const struct imap *, const char *, struct imount **);
+/* Sets the command's mount and name; -1 for that of a mount itself. */
+int	 iop_place(struct iop *, const char *);
+/* What its engine has told of its storage; never NULL. */
+const struct lstorage *imount_storage(const struct imap *,
+	    const struct imount *);
+/* By the engine's handle; NULL: the session does not have it. */
+struct imount *imount_by_acct(struct imap *, uint32_t);
+/* A name as the client knows it, in buf of LIST_NAME_MAX + 1; NULL: too long. */
+const char *imount_name(const struct imount *, const char *, char *);
 
 /* imap_list.c */
 void	 cmd_list(struct iop *);
@@ -303,7 +357,7 @@ struct mirror {
 	TAILQ_ENTRY(mirror) entry;
 };
 
-struct mirror *mirror_get(struct imap *, const char *);
+struct mirror *mirror_get(struct imap *, const struct imount *, const char *);
 /*
  * The mirror as it is on the storage now: calls back when that is proven,
  * which may be at once.
@@ -340,7 +394,8 @@ void	 mirror_own_done(struct mirror *, const struct m_st_change *,
 void	 mirror_own_added(struct mirror *, uint32_t, const char *, uint64_t,
 	    uint64_t);
 /* Another session's append or copy into a mailbox that is mirrored. */
-struct mirror *mirror_find(struct imap *, const char *);
+struct mirror *mirror_find(struct imap *, const struct imount *,
+	    const char *);
 struct mrow *mirror_row(struct mirror *, uint32_t);
 void	 mirror_row_put(struct mirror *, uint32_t, const struct st_row *);
 /* The session's requests for mirrors are others' to ask again. */
@@ -353,6 +408,7 @@ void	 mirror_limits(void);
  */
 struct iview {
 	struct imap	*s;
+	struct imount	*mount;
 	struct mirror	*m;
 	struct snap	*snap;		/* in sequence */
 	uint64_t	 serial;	/* changes up to it were told */
@@ -362,7 +418,7 @@ struct iview {
 	TAILQ_ENTRY(iview) entry;
 };
 
-struct iview *view_open(struct imap *, struct mirror *, int);
+struct iview *view_open(struct imap *, struct imount *, struct mirror *, int);
 void	 view_close(struct imap *);
 /* The mailbox as it is now, for a session that was told nothing of it. */
 void	 view_renew(struct iview *);

@@ -40,16 +40,16 @@ iacct_find_key(uint32_t egen, uint32_t acct)
 }
 
 struct iacct *
-iacct_get(struct imap *s)
+iacct_get(uint32_t egen, uint32_t acct, uint16_t storage)
 {
 	struct iacct *a;
 
-	if ((a = iacct_find_key(s->ls.egen, s->ls.acct)) == NULL) {
+	if ((a = iacct_find_key(egen, acct)) == NULL) {
 		if ((a = calloc(1, sizeof(*a))) == NULL)
 			fatal(NULL);
-		a->egen = s->ls.egen;
-		a->acct = s->ls.acct;
-		a->storage = s->ls.storage;
+		a->egen = egen;
+		a->acct = acct;
+		a->storage = storage;
 		TAILQ_INIT(&a->waiters);
 		TAILQ_INSERT_HEAD(&accounts, a, entry);
 	}
@@ -70,14 +70,10 @@ iacct_release(struct iacct *a)
 }
 
 void
-iacct_unref(struct imap *s)
+iacct_unref(struct iacct *a, struct imap *s)
 {
-	struct iacct	*a = s->account;
-	struct iop	*op;
+	struct iop *op;
 
-	if (a == NULL)
-		return;
-	s->account = NULL;
 	if (a->asker == &s->ls) {
 		/* its request ended with it: another session asks */
 		a->asker = NULL;
@@ -194,7 +190,8 @@ iacct_answer(struct streq *rq, enum msg_type type, const void *m)
 static void
 iacct_ask(struct iacct *a, struct imap *s)
 {
-	struct m_st_mailboxes m = { 0 };
+	struct m_st_mailboxes	 m = { 0 };
+	struct imount		*mt = imount_by_acct(s, a->acct);
 
 	mboxes_free(a->fresh, a->nfresh);
 	a->fresh = NULL;
@@ -202,33 +199,67 @@ iacct_ask(struct iacct *a, struct imap *s)
 	a->asked = 0;
 	a->changed = 0;
 	a->asker = &s->ls;
+	m.mount = mt != NULL ? mt->number : 0;
 	a->rq.answer = iacct_answer;
 	a->rq.arg = a;
 	st_send(&s->ls, &a->rq, M_st_mailboxes, &m);
 }
 
 int
-iacct_proven(struct imap *s)
+iacct_proven(const struct iacct *a)
 {
-	struct iacct *a = s->account;
-
-	return a->epoch != 0 && a->egen == s->ls.egen &&
-	    a->epoch == lsession_storage(&s->ls)->epoch;
+	return a->epoch != 0 && a->epoch == lstorage_of(proc_find_gen(
+	    ROLE_ENGINE, a->egen), a->storage)->epoch;
 }
 
 void
-iacct_need(struct iop *op, void (*f)(struct iop *, enum st_code,
-    const char *))
+iacct_need_of(struct iop *op, struct imount *mt, void (*f)(struct iop *,
+    enum st_code, const char *))
 {
-	struct iacct *a = op->s->account;
+	struct iacct *a = mt->account;
 
-	if (iacct_proven(op->s)) {
+	if (a == NULL || mt->acct == 0) {
+		f(op, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text);
+		return;
+	}
+	if (a->egen == op->s->ls.egen && iacct_proven(a)) {
 		f(op, ST_OK, "");
 		return;
 	}
 	iop_wait(op, &a->waiters, f);
 	if (a->asker == NULL)
 		iacct_ask(a, op->s);
+}
+
+void
+iacct_need(struct iop *op, void (*f)(struct iop *, enum st_code,
+    const char *))
+{
+	iacct_need_of(op, op->mount, f);
+}
+
+static void
+need_all_next(struct iop *op, enum st_code code, const char *text)
+{
+	struct imap *s = op->s;
+
+	if (code != ST_OK && op->nlisted == 0) {
+		op->listed(op, code, text);
+		return;
+	}
+	if (++op->nlisted < s->nmounts)
+		iacct_need_of(op, &s->mounts[op->nlisted], need_all_next);
+	else
+		op->listed(op, ST_OK, "");
+}
+
+void
+iacct_need_all(struct iop *op, void (*f)(struct iop *, enum st_code,
+    const char *))
+{
+	op->nlisted = 0;
+	op->listed = f;
+	iacct_need_of(op, &op->s->mounts[0], need_all_next);
 }
 
 void
@@ -317,13 +348,11 @@ iacct_engine_down(struct proc_peer *p)
  * in since may have made a second list for it: both are kept true.
  */
 void
-iacct_regranted(struct imap *s)
+iacct_regranted(struct iacct *a, uint32_t egen, uint32_t acct)
 {
-	struct iacct *a = s->account;
-
-	if (a == NULL || (a->egen == s->ls.egen && a->acct == s->ls.acct))
+	if (a->egen == egen && a->acct == acct)
 		return;
-	a->egen = s->ls.egen;
-	a->acct = s->ls.acct;
+	a->egen = egen;
+	a->acct = acct;
 	a->epoch = 0;
 }

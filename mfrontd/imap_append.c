@@ -44,9 +44,9 @@ append_cleanup(struct iop *op)
 }
 
 static uint64_t
-append_limit(const struct imap *s)
+append_limit(const struct iop *op)
 {
-	uint64_t theirs = lsession_storage(&s->ls)->message;
+	uint64_t theirs = imount_storage(op->s, op->mount)->message;
 
 	return theirs != 0 && theirs < llimits.message ? theirs :
 	    llimits.message;
@@ -79,7 +79,7 @@ append_seen(struct iop *op)
 	struct iview	*v = op->s->view;
 	struct mirror	*m;
 
-	if ((m = mirror_find(op->s, a->mailbox)) != NULL)
+	if ((m = mirror_find(op->s, op->mount, a->mailbox)) != NULL)
 		mirror_own_added(m, a->stored.uid,
 		    (const char *)ibuf_data(&a->flags), a->stored.before,
 		    a->stored.modseq);
@@ -103,12 +103,13 @@ append_stored(struct iop *op)
 	struct append		*a = op->data;
 	struct m_st_cache	 q;
 
-	if (a->held || a->id == NULL || !imap_has(op->s, CAP_CACHE) ||
+	if (a->held || a->id == NULL || !iop_has(op, CAP_CACHE) ||
 	    summary_finish(a->maker, &a->summary, SUMMARY_MAX) == -1) {
 		append_seen(op);
 		return;
 	}
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.id = a->id;
 	q.text = msg_blob_of(ibuf_data(&a->summary), ibuf_size(&a->summary));
 	iop_ask(op, M_st_cache, &q, append_cached);
@@ -164,11 +165,12 @@ append_begin(struct iop *op)
 		(void)rfcdate_put_3339(&date, &op->cmd.append.date);
 	(void)ibuf_add_n8(&date, '\0');
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = a->mailbox;
 	q.flags = (const char *)ibuf_data(&a->flags);
 	q.date = (const char *)ibuf_data(&date);
 	q.size = a->size;
-	if (a->held && imap_has(op->s, CAP_CACHE) &&
+	if (a->held && iop_has(op, CAP_CACHE) &&
 	    summary_finish(a->maker, &a->summary, SUMMARY_MAX) == 0)
 		q.cache = msg_blob_of(ibuf_data(&a->summary),
 		    ibuf_size(&a->summary));
@@ -283,12 +285,12 @@ append_listed(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	mb = iacct_find(s->account, op->cmd.append.mailbox);
+	mb = iacct_find(op->mount->account, op->name);
 	if (mb == NULL) {
 		iop_no(op, "TRYCREATE", "No such mailbox");
 		return;
 	}
-	if (mb->has & MBOX_READONLY || !imap_has(s, CAP_WRITE)) {
+	if (mb->has & MBOX_READONLY || !iop_has(op, CAP_WRITE)) {
 		iop_no(op, "READ-ONLY", "The mailbox is read-only");
 		return;
 	}
@@ -317,9 +319,11 @@ cmd_append(struct iop *op)
 	ibuf_init(&a->data, HELD_MAX);
 	ibuf_init(&a->flags, 8190);
 	ibuf_init(&a->summary, SUMMARY_MAX + 1024);
-	if (a->size == 0)
+	if (iop_place(op, c->mailbox) == -1)
+		iop_no(op, "TRYCREATE", "No such mailbox");
+	else if (a->size == 0)
 		iop_no(op, "CANNOT", "An empty message cannot be stored");
-	else if (a->size > append_limit(op->s))
+	else if (a->size > append_limit(op))
 		iop_no(op, "TOOBIG", "Message too big");
 	else if (flag_list_text(&c->flags, &a->flags) == -1)
 		iop_no(op, "LIMIT", "Too many flags");

@@ -12,6 +12,7 @@
 #define SET_RANGES	4000
 
 struct copy {
+	const char		*name;		/* of the target */
 	struct uidset		 uids;
 	struct uidset		 from;
 	struct uidset		 to;
@@ -146,7 +147,7 @@ copy_listed(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	mb = iacct_find(op->s->account, op->cmd.copy.mailbox);
+	mb = iacct_find(op->mount->account, c->name);
 	if (mb == NULL) {
 		iop_no(op, "TRYCREATE", "No such mailbox");
 		return;
@@ -154,6 +155,7 @@ copy_listed(struct iop *op, enum st_code code, const char *text)
 	if ((c->target = strdup(mb->id)) == NULL)
 		fatal(NULL);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&c->uids);
 	q.to = c->target;
@@ -165,6 +167,7 @@ static void
 copy_begin(struct iop *op, int move)
 {
 	struct iview	*v = op->s->view;
+	struct imount	*to;
 	struct copy	*c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
@@ -172,8 +175,17 @@ copy_begin(struct iop *op, int move)
 	c->move = move;
 	op->data = c;
 	op->cleanup = copy_cleanup;
-	if (!imap_has(op->s, CAP_COPY)) {
+	if (!iop_has(op, CAP_COPY)) {
 		iop_no(op, "CANNOT", "The storage cannot copy messages");
+		return;
+	}
+	c->name = imount_of(op->s, op->cmd.copy.mailbox, &to);
+	if (c->name == NULL) {
+		iop_no(op, "TRYCREATE", "No such mailbox");
+		return;
+	}
+	if (to != op->mount) {
+		iop_no(op, "CANNOT", "The mailbox is on another storage");
 		return;
 	}
 	if (view_resolve(op, &op->cmd.copy.set, &c->uids) == -1)

@@ -211,6 +211,7 @@ fetch_set_seen(struct iop *op)
 	uidset_init(&part);
 	set_take(&f->seen, &part, SET_RANGES_PATCH);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
 	q.op = PATCH_ADD;
@@ -432,6 +433,7 @@ fetch_list_more(struct iop *op)
 		fatal(NULL);
 	fetch_block(op, &ask);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&ask);
 	q.fields = fetch_fields(f);
@@ -485,6 +487,7 @@ fetch_content(struct fmsg *m, uint64_t off, uint64_t len)
 	struct m_st_get q;
 
 	memset(&q, 0, sizeof(q));
+	q.mount = m->op->mount->number;
 	q.id = m->id;
 	q.size = m->size;
 	q.offset = off;
@@ -536,7 +539,7 @@ fetch_keep_summary(struct iop *op, struct fmsg *m)
 	struct m_st_cache	 q;
 
 	if (ibuf_size(&m->kept) == 0 || m->stored ||
-	    !imap_has(op->s, CAP_CACHE))
+	    !iop_has(op, CAP_CACHE))
 		return;
 	if ((k = calloc(1, sizeof(*k))) == NULL)
 		fatal(NULL);
@@ -544,6 +547,7 @@ fetch_keep_summary(struct iop *op, struct fmsg *m)
 	TAILQ_INSERT_TAIL(&f->keeps, k, entry);
 	f->nkeeps++;
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.id = m->id;
 	q.text = msg_blob_of(ibuf_data(&m->kept), ibuf_size(&m->kept));
 	k->rq.answer = keep_answer;
@@ -686,7 +690,7 @@ cmd_fetch(struct iop *op)
 	op->cleanup = fetch_cleanup;
 	for (i = 0; i < c->natts; i++)
 		if (c->att[i].att == ATT_MODSEQ) {
-			if (!imap_has(op->s, CAP_MODSEQ)) {
+			if (!iop_has(op, CAP_MODSEQ)) {
 				iop_bad(op, "MODSEQ is not available here");
 				return;
 			}

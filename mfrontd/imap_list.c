@@ -76,44 +76,111 @@ put_list_line(struct iop *op, const char *what, const char *name, size_t len,
 	(void)ibuf_adds(b, "\r\n");
 }
 
-/* The names of a list, in order: those that exist, or the subscribed. */
-static const char **
-list_names(struct iacct *a, int subscribed, size_t *n)
-{
+/*
+ * The names of all mounts as the client knows them, in order: those that
+ * exist, or the subscribed.
+ */
+struct listed {
 	const char	**names;
-	size_t		  i;
+	size_t		  n;
+	struct lname {
+		char		*name;
+		const struct mbox *mb;	/* NULL: a mount itself */
+	}		 *v;
+};
 
-	if ((names = calloc(a->n + 1, sizeof(*names))) == NULL)
+static int
+lname_compare(const void *a, const void *b)
+{
+	return list_compare(((const struct lname *)a)->name,
+	    ((const struct lname *)b)->name);
+}
+
+static void
+listed_add(struct listed *l, const char *name, const struct mbox *mb)
+{
+	if ((l->v[l->n].name = strdup(name)) == NULL)
 		fatal(NULL);
-	for (*n = i = 0; i < a->n; i++)
-		if (subscribed ? (a->mboxes[i].has & MBOX_SUBSCRIBED) != 0 :
-		    a->mboxes[i].id != NULL)
-			names[(*n)++] = a->mboxes[i].name;
-	return names;
+	l->v[l->n++].mb = mb;
+}
+
+/* A mailbox whose name leads into another mount is not to be seen. */
+static void
+listed_mount(struct listed *l, const struct imap *s, struct imount *mt,
+    int subscribed)
+{
+	const struct mbox	*mb;
+	struct imount		*to;
+	const char		*name;
+	char			 buf[LIST_NAME_MAX + 1];
+	size_t			 i;
+
+	if (mt->prefix != NULL && !subscribed)
+		listed_add(l, mt->prefix, NULL);
+	for (i = 0; mt->account != NULL && i < mt->account->n; i++) {
+		mb = &mt->account->mboxes[i];
+		if (subscribed ? (mb->has & MBOX_SUBSCRIBED) == 0 :
+		    mb->id == NULL)
+			continue;
+		if ((name = imount_name(mt, mb->name, buf)) != NULL &&
+		    imount_of(s, name, &to) != NULL && to == mt)
+			listed_add(l, name, mb);
+	}
+}
+
+/* Of a storage without subscriptions everything is subscribed. */
+static void
+listed_init(struct listed *l, const struct imap *s, int subscribed)
+{
+	struct imount	*mt;
+	size_t		 i, n = s->nmounts;
+
+	for (i = 0; i < s->nmounts; i++)
+		if (s->mounts[i].account != NULL)
+			n += s->mounts[i].account->n;
+	l->n = 0;
+	if ((l->v = calloc(n, sizeof(*l->v))) == NULL ||
+	    (l->names = calloc(n, sizeof(*l->names))) == NULL)
+		fatal(NULL);
+	for (i = 0; i < s->nmounts; i++) {
+		mt = &s->mounts[i];
+		listed_mount(l, s, mt, subscribed &&
+		    imount_storage(s, mt)->caps & CAP(CAP_SUBSCRIPTIONS));
+	}
+	if (s->nmounts > 1)
+		qsort(l->v, l->n, sizeof(*l->v), lname_compare);
+	for (i = 0; i < l->n; i++)
+		l->names[i] = l->v[i].name;
+}
+
+static void
+listed_free(struct listed *l)
+{
+	while (l->n > 0)
+		free(l->v[--l->n].name);
+	free(l->v);
+	free(l->names);
 }
 
 static void
 list_listed(struct iop *op, enum st_code code, const char *text)
 {
 	const struct imap_list	*l = &op->cmd.list;
-	struct iacct		*a = op->s->account;
 	struct list_walk	 w;
 	struct list_entry	 e;
-	const char		**names;
-	size_t			 n;
+	struct listed		 all;
 
 	if (code != ST_OK) {
 		iop_fail(op, code, text);
 		return;
 	}
-	names = list_names(a, 0, &n);
-	list_walk_init(&w, names, n);
+	listed_init(&all, op->s, 0);
+	list_walk_init(&w, all.names, all.n);
 	while (list_walk_next(&w, &e))
 		if (list_matches(l, e.name, e.len))
 			put_list_line(op, "LIST", e.name, e.len,
-			    e.exists ? iacct_find(a, names[e.index]) : NULL,
-			    e.children);
-	free(names);
+			    e.exists ? all.v[e.index].mb : NULL, e.children);
+	listed_free(&all);
 	iop_ok(op, "LIST completed");
 }
 
@@ -125,19 +192,18 @@ cmd_list(struct iop *op)
 		    "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		iop_ok(op, "LIST completed");
 	} else
-		iacct_need(op, list_listed);
+		iacct_need_all(op, list_listed);
 }
 
 static void
 lsub_listed(struct iop *op, enum st_code code, const char *text)
 {
 	const struct imap_list	*l = &op->cmd.list;
-	struct iacct		*a = op->s->account;
 	struct list_walk	 w;
 	struct list_entry	 e;
-	const char		**names;
+	struct listed		 all;
 	struct mbox		 some;
-	size_t			 n, plen;
+	size_t			 plen;
 	int			 percent = 0;
 	uint32_t		 i;
 
@@ -149,20 +215,19 @@ lsub_listed(struct iop *op, enum st_code code, const char *text)
 		plen = strlen(l->patterns[i]);
 		percent |= plen > 0 && l->patterns[i][plen - 1] == '%';
 	}
-	/* a storage without subscriptions: everything is subscribed */
-	names = list_names(a, imap_has(op->s, CAP_SUBSCRIPTIONS), &n);
+	listed_init(&all, op->s, 1);
 	memset(&some, 0, sizeof(some));
-	list_walk_init(&w, names, n);
+	list_walk_init(&w, all.names, all.n);
 	while (list_walk_next(&w, &e)) {
 		if (!list_matches(l, e.name, e.len))
 			continue;
-		if (e.exists)
+		if (e.exists && all.v[e.index].mb != NULL)
 			put_list_line(op, "LSUB", e.name, e.len, &some, 0);
 		else if (percent)
 			/* it stands for what "%" does not reach */
 			put_list_line(op, "LSUB", e.name, e.len, NULL, 0);
 	}
-	free(names);
+	listed_free(&all);
 	iop_ok(op, "LSUB completed");
 }
 
@@ -174,7 +239,7 @@ cmd_lsub(struct iop *op)
 		    "* LSUB (\\Noselect) \"/\" \"\"\r\n");
 		iop_ok(op, "LSUB completed");
 	} else
-		iacct_need(op, lsub_listed);
+		iacct_need_all(op, lsub_listed);
 }
 
 /* STATUS */
@@ -294,7 +359,7 @@ status_list_answer(struct streq *rq, enum msg_type type, const void *arg)
 	}
 	if (type != M_st_end || iop_failed(op, arg))
 		return;
-	if ((mb = iacct_by_id(op->s->account, st->id)) == NULL)
+	if ((mb = iacct_by_id(op->mount->account, st->id)) == NULL)
 		status_gone(op);
 	else
 		status_tell(op, mb);
@@ -312,6 +377,7 @@ status_list(struct iop *op)
 
 	uidset_init(&set);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = st->id;
 	q.fields = (other & (IMAP_STATUS_UNSEEN | IMAP_STATUS_DELETED) ?
 	    ROW_FLAGS : 0) | (other & IMAP_STATUS_SIZE ? ROW_SIZE : 0);
@@ -336,7 +402,7 @@ status_recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 		st->recent = ((const struct m_st_recent_ok *)arg)->first;
 	if (type != M_st_end || iop_failed(op, arg))
 		return;
-	if ((mb = iacct_by_id(op->s->account, st->id)) == NULL)
+	if ((mb = iacct_by_id(op->mount->account, st->id)) == NULL)
 		status_gone(op);
 	else if (st->recent >= mb->uidnext &&
 	    st->missing == IMAP_STATUS_RECENT)
@@ -368,6 +434,7 @@ status_row_known(struct iop *op, struct mbox *mb)
 		return;
 	}
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = mb->id;
 	iop_ask(op, M_st_recent, &q, status_recent_answer);
 }
@@ -377,7 +444,7 @@ status_row_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop	*op = rq->arg;
 	struct status	*st = op->data;
-	struct mbox	*mb = iacct_by_id(op->s->account, st->id);
+	struct mbox	*mb = iacct_by_id(op->mount->account, st->id);
 
 	if (type == M_st_mbox && mb != NULL)
 		mbox_update(mb, arg);
@@ -392,7 +459,6 @@ status_row_answer(struct streq *rq, enum msg_type type, const void *arg)
 static void
 status_listed(struct iop *op, enum st_code code, const char *text)
 {
-	struct imap		*s = op->s;
 	struct status		*st;
 	struct mbox		*mb;
 	struct m_st_mailbox	 q;
@@ -401,7 +467,7 @@ status_listed(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	mb = iacct_find(s->account, op->cmd.status.mailbox);
+	mb = iacct_find(op->mount->account, op->name);
 	if (mb == NULL) {
 		status_gone(op);
 		return;
@@ -416,6 +482,7 @@ status_listed(struct iop *op, enum st_code code, const char *text)
 		return;
 	}
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = st->id;
 	iop_ask(op, M_st_mailbox, &q, status_row_answer);
 }
@@ -423,7 +490,10 @@ status_listed(struct iop *op, enum st_code code, const char *text)
 void
 cmd_status(struct iop *op)
 {
-	iacct_need(op, status_listed);
+	if (iop_place(op, op->cmd.status.mailbox) == -1)
+		status_gone(op);
+	else
+		iacct_need(op, status_listed);
 }
 
 /* changes */
@@ -437,6 +507,24 @@ name_refused(struct iop *op, const char *name)
 	return 1;
 }
 
+/*
+ * Where a change of a name goes.  Nothing can be done with the name of a
+ * mount itself; -1: it was answered.
+ */
+static int
+change_place(struct iop *op, const char *name)
+{
+	if (iop_place(op, name) == -1) {
+		iop_no(op, "CANNOT", "Another storage is mounted there");
+		return -1;
+	}
+	if (op->mount->account == NULL) {
+		iop_fail(op, ST_UNAVAILABLE, NULL);
+		return -1;
+	}
+	return 0;
+}
+
 static void
 change_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
@@ -444,7 +532,7 @@ change_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 	if (type != M_st_end)
 		return;
-	iacct_changed(op->s->account);
+	iacct_changed(op->mount->account);
 	if (!iop_failed(op, arg))
 		iop_ok(op, "%s completed", op->cmd.name);
 }
@@ -476,9 +564,12 @@ cmd_create(struct iop *op)
 		iop_no(op, "ALREADYEXISTS", "INBOX is there");
 		return;
 	}
+	if (change_place(op, c->mailbox) == -1)
+		return;
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	create_uses(c->use, roles, sizeof(roles));
-	q.name = c->mailbox;
+	q.name = op->name;
 	q.roles = roles;
 	iop_ask(op, M_st_create, &q, change_answer);
 }
@@ -486,8 +577,8 @@ cmd_create(struct iop *op)
 static void
 delete_listed(struct iop *op, enum st_code code, const char *text)
 {
-	struct iacct		*a = op->s->account;
-	const char		*name = op->cmd.mailbox.mailbox;
+	struct iacct		*a = op->mount->account;
+	const char		*name = op->name;
 	struct mbox		*mb;
 	struct m_st_delete	 q;
 
@@ -499,9 +590,11 @@ delete_listed(struct iop *op, enum st_code code, const char *text)
 		iop_no(op, "NONEXISTENT", "No such mailbox");
 		return;
 	}
-	if (op->s->view != NULL && strcmp(op->s->view->m->id, mb->id) == 0)
+	if (op->s->view != NULL && op->s->view->mount == op->mount &&
+	    strcmp(op->s->view->m->id, mb->id) == 0)
 		view_close(op->s);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = mb->id;
 	iop_ask(op, M_st_delete, &q, change_answer);
 }
@@ -511,7 +604,7 @@ cmd_delete(struct iop *op)
 {
 	if (strcmp(op->cmd.mailbox.mailbox, "INBOX") == 0)
 		iop_no(op, "CANNOT", "INBOX cannot be deleted");
-	else
+	else if (change_place(op, op->cmd.mailbox.mailbox) == 0)
 		iacct_need(op, delete_listed);
 }
 
@@ -542,8 +635,8 @@ rename_created(struct streq *rq, enum msg_type type, const void *arg)
 		op->data = strdup(((const struct m_st_mbox *)arg)->id);
 	if (type != M_st_end)
 		return;
-	inbox = iacct_find(op->s->account, "INBOX");
-	iacct_changed(op->s->account);
+	inbox = iacct_find(op->mount->account, "INBOX");
+	iacct_changed(op->mount->account);
 	if (end->code != ST_OK || inbox == NULL || op->data == NULL) {
 		iop_fail(op, end->code != ST_OK ? end->code : ST_NONSENSE,
 		    NULL);
@@ -553,6 +646,7 @@ rename_created(struct streq *rq, enum msg_type type, const void *arg)
 	if (uidset_add(&all, 1, UINT32_MAX) == -1)
 		fatal(NULL);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = inbox->id;
 	q.uids = msg_set_of(&all);
 	q.to = op->data;
@@ -578,6 +672,7 @@ rename_inbox(struct iop *op, enum st_code code, const char *text)
 	}
 	op->cleanup = rename_cleanup;
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.name = op->cmd.rename.to;
 	iop_ask(op, M_st_create, &q, rename_created);
 }
@@ -587,16 +682,27 @@ cmd_rename(struct iop *op)
 {
 	const struct imap_rename	*r = &op->cmd.rename;
 	struct m_st_rename		 q;
+	struct imount			*to;
+	const char			*name;
 
 	if (name_refused(op, r->to))
 		return;
+	if (change_place(op, r->from) == -1)
+		return;
+	if ((name = imount_of(op->s, r->to, &to)) == NULL ||
+	    to != op->mount) {
+		iop_no(op, "CANNOT",
+		    "A mailbox cannot be renamed into another storage");
+		return;
+	}
 	if (strcmp(r->from, "INBOX") == 0) {
 		iacct_need(op, rename_inbox);
 		return;
 	}
 	memset(&q, 0, sizeof(q));
-	q.from = r->from;
-	q.to = r->to;
+	q.mount = op->mount->number;
+	q.from = op->name;
+	q.to = name;
 	iop_ask(op, M_st_rename, &q, change_answer);
 }
 
@@ -607,7 +713,9 @@ subscribe(struct iop *op, int on)
 {
 	struct m_st_subscribe q;
 
-	if (!imap_has(op->s, CAP_SUBSCRIPTIONS)) {
+	if (change_place(op, op->cmd.mailbox.mailbox) == -1)
+		return;
+	if (!iop_has(op, CAP_SUBSCRIPTIONS)) {
 		/* everything is subscribed there, and stays so */
 		if (on)
 			iop_ok(op, "%s completed", op->cmd.name);
@@ -619,7 +727,8 @@ subscribe(struct iop *op, int on)
 	if (name_refused(op, op->cmd.mailbox.mailbox))
 		return;
 	memset(&q, 0, sizeof(q));
-	q.name = op->cmd.mailbox.mailbox;
+	q.mount = op->mount->number;
+	q.name = op->name;
 	q.on = (uint8_t)on;
 	iop_ask(op, M_st_subscribe, &q, change_answer);
 }

@@ -195,13 +195,14 @@ imap_login_done(struct lsession *ls, enum st_code code, const char *text)
 	if (op == NULL)
 		return;
 	if (code != ST_OK) {
+		imount_close(s);
 		iop_no(op, code == ST_BAD_CREDENTIALS ?
 		    "AUTHENTICATIONFAILED" : st_error(code)->imap, "%s",
 		    text);
 		return;
 	}
 	s->state = IMAP_AUTH;
-	s->account = iacct_get(s);
+	imount_open(s);
 	ibuf_init(&b, 1024);
 	imap_capabilities(s, &b);
 	(void)ibuf_add_n8(&b, '\0');

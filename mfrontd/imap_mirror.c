@@ -82,30 +82,30 @@ mirror_is(const struct mirror *m, uint32_t egen, uint32_t acct)
 }
 
 struct mirror *
-mirror_find(struct imap *s, const char *id)
+mirror_find(struct imap *s, const struct imount *mt, const char *id)
 {
 	struct mirror *m;
 
 	TAILQ_FOREACH(m, &mirrors, entry)
-		if (mirror_is(m, s->ls.egen, s->ls.acct) &&
+		if (mirror_is(m, s->ls.egen, mt->acct) &&
 		    strcmp(m->id, id) == 0)
 			return m;
 	return NULL;
 }
 
 struct mirror *
-mirror_get(struct imap *s, const char *id)
+mirror_get(struct imap *s, const struct imount *mt, const char *id)
 {
 	struct mirror *m;
 
-	if ((m = mirror_find(s, id)) != NULL)
+	if ((m = mirror_find(s, mt, id)) != NULL)
 		return m;
 	if ((m = calloc(1, sizeof(*m))) == NULL ||
 	    (m->id = strdup(id)) == NULL)
 		fatal(NULL);
 	m->egen = s->ls.egen;
-	m->acct = s->ls.acct;
-	m->storage = s->ls.storage;
+	m->acct = mt->acct;
+	m->storage = mt->storage;
 	flagmap_init(&m->map);
 	flagmap_init(&m->fresh);
 	uidset_init(&m->before);
@@ -207,6 +207,15 @@ mirror_proven(const struct mirror *m)
 {
 	return m->state == MIRROR_READY && m->epoch != 0 && !m->announcing &&
 	    m->epoch == mirror_epoch_now(m) && !mirror_behind(m);
+}
+
+/* What the session that asks calls the mailbox's storage. */
+static uint16_t
+mirror_mount(const struct mirror *m, struct lsession *ls)
+{
+	struct imount *mt = imount_by_acct((struct imap *)ls, m->acct);
+
+	return mt != NULL ? mt->number : 0;
 }
 
 /* changes */
@@ -467,6 +476,7 @@ mirror_recent(struct mirror *m)
 		return;
 	}
 	memset(&q, 0, sizeof(q));
+	q.mount = mirror_mount(m, ls);
 	q.mailbox = m->id;
 	q.uidnext = m->uidnext;
 	q.take = recent_view(m) != NULL;
@@ -565,6 +575,7 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 	struct m_st_list q;
 
 	memset(&q, 0, sizeof(q));
+	q.mount = mirror_mount(m, ls);
 	q.mailbox = m->id;
 	q.fields = ROW_FLAGS;
 	q.credit = LIST_CREDIT;
@@ -652,6 +663,7 @@ mirror_check(struct mirror *m, struct lsession *ls)
 	struct m_st_mailbox q;
 
 	memset(&q, 0, sizeof(q));
+	q.mount = mirror_mount(m, ls);
 	q.mailbox = m->id;
 	m->row_differs = 1;
 	m->asker = ls;
@@ -819,15 +831,17 @@ mirror_engine_down(struct proc_peer *p)
 void
 mirror_regranted(struct imap *s)
 {
-	struct mirror *m;
+	struct mirror	*m;
+	uint32_t	 acct;
 
 	if (s->view == NULL)
 		return;
 	m = s->view->m;
-	if (m->egen == s->ls.egen && m->acct == s->ls.acct)
+	acct = s->view->mount->acct;
+	if (acct == 0 || (m->egen == s->ls.egen && m->acct == acct))
 		return;
 	m->egen = s->ls.egen;
-	m->acct = s->ls.acct;
+	m->acct = acct;
 	m->epoch = 0;
 	if (s->idling)
 		mirror_start(m);

@@ -492,6 +492,7 @@ smsg_start(struct search *s, struct smsg *m)
 	    (m->maker = summary_open()) == NULL))
 		fatal(NULL);
 	memset(&q, 0, sizeof(q));
+	q.mount = m->op->mount->number;
 	q.id = m->id;
 	q.size = m->size;
 	q.length = m->size;
@@ -600,6 +601,7 @@ search_list(struct iop *op)
 	uidset_clear(&s->listing);
 	set_take(&s->todo, &s->listing, SET_RANGES);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&s->listing);
 	q.fields = ROW_SIZE | ROW_DATE;
@@ -713,6 +715,7 @@ highest_next(struct iop *op)
 	uidset_init(&part);
 	set_take(&s->left, &part, SET_RANGES);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
 	q.fields = ROW_MODSEQ;
@@ -802,6 +805,7 @@ modseq_next(struct iop *op)
 		return;
 	}
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.fields = ROW_MODSEQ;
 	q.since = s->modseqs[s->modseq].from - 1;
@@ -876,7 +880,7 @@ cmd_search(struct iop *op)
 	TAILQ_INIT(&s->queue);
 	op->data = s;
 	op->cleanup = search_cleanup;
-	if (c->modseq && !imap_has(op->s, CAP_MODSEQ)) {
+	if (c->modseq && !iop_has(op, CAP_MODSEQ)) {
 		iop_bad(op, "MODSEQ is not available here");
 		return;
 	}

@@ -124,8 +124,9 @@ select_mirrored(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	view_open(s, sel->m, sel->read_only);
+	view_open(s, op->mount, sel->m, sel->read_only);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = sel->m->id;
 	q.uidnext = sel->m->uidnext;
 	q.take = !sel->read_only;
@@ -143,14 +144,14 @@ select_listed(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	mb = iacct_find(s->account, op->cmd.select.mailbox);
+	mb = iacct_find(op->mount->account, op->name);
 	if (mb == NULL) {
 		iop_no(op, "NONEXISTENT", "No such mailbox");
 		return;
 	}
-	if (mb->has & MBOX_READONLY || !imap_has(s, CAP_WRITE))
+	if (mb->has & MBOX_READONLY || !iop_has(op, CAP_WRITE))
 		sel->read_only = 1;
-	sel->m = mirror_get(s, mb->id);
+	sel->m = mirror_get(s, op->mount, mb->id);
 	mirror_need(op, sel->m, select_mirrored);
 }
 
@@ -166,7 +167,11 @@ select_begin(struct iop *op, int read_only)
 	sel->read_only = read_only;
 	op->data = sel;
 	op->cleanup = select_cleanup;
-	if (op->cmd.select.condstore && imap_has(op->s, CAP_MODSEQ))
+	if (iop_place(op, op->cmd.select.mailbox) == -1) {
+		iop_no(op, "NONEXISTENT", "No such mailbox");
+		return;
+	}
+	if (op->cmd.select.condstore && iop_has(op, CAP_MODSEQ))
 		op->s->condstore = 1;
 	iacct_need(op, select_listed);
 }
@@ -296,6 +301,7 @@ expunge_next(struct iop *op)
 	uidset_init(&part);
 	set_take(&x->left, &part, SET_RANGES);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
 	q.onlyif = "\\Deleted";

@@ -334,6 +334,7 @@ store_next(struct iop *op)
 	uidset_init(&part);
 	set_take(&st->left, &part, SET_RANGES);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
 	q.op = ops[c->op];
@@ -351,7 +352,7 @@ cmd_store(struct iop *op)
 	struct iview		*v = op->s->view;
 	struct store		*st;
 
-	if (c->has_unchangedsince && !imap_has(op->s, CAP_MODSEQ)) {
+	if (c->has_unchangedsince && !iop_has(op, CAP_MODSEQ)) {
 		iop_bad(op, "UNCHANGEDSINCE is not available here");
 		return;
 	}

@@ -12,13 +12,14 @@
 #include "log.h"
 
 struct iview *
-view_open(struct imap *s, struct mirror *m, int read_only)
+view_open(struct imap *s, struct imount *mt, struct mirror *m, int read_only)
 {
 	struct iview *v;
 
 	if ((v = calloc(1, sizeof(*v))) == NULL)
 		fatal(NULL);
 	v->s = s;
+	v->mount = mt;
 	v->read_only = read_only;
 	v->snap = mirror_snap(m);
 	v->serial = m->serial;

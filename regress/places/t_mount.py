@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Mounts: mailboxes of another storage below a name."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..', 'house'))
+
+import atf
+from whole import WholeTest
+
+STORAGES = '''storage "main" embedded "$dir/store"
+storage "cold" embedded "$dir/cold"
+storage "down" url "http://127.0.0.1:9/v1"
+mount "Archive" storage "cold"
+mount "Archive/Down" storage "down"
+mount "Shared" storage "cold" account "all" for "j*"
+'''
+LETTER = b'From: a@example.org\r\nSubject: %s\r\n\r\nhello\r\n'
+
+
+class Mounts(WholeTest):
+    options = dict(storage=STORAGES, users=('joe', 'jim', 'ann'))
+
+    def names(self, c, what='LIST "" "*"'):
+        r = c.ok(what)
+        return r.lists(what.split(None, 1)[0])
+
+    def test_list(self):
+        """all are in one tree, in order"""
+        c = self.imap()
+        self.assertEqual({'INBOX', 'Archive', 'Archive/INBOX',
+                          'Archive/Down', 'Shared', 'Shared/INBOX'},
+                         set(self.names(c)))
+        self.assertIn('\\Noselect', self.names(c)['Archive'])
+        self.assertIn('\\HasChildren', self.names(c)['Archive'])
+        self.assertIn('\\HasNoChildren', self.names(c)['Archive/Down'])
+        self.assertEqual({'INBOX', 'Archive', 'Shared'},
+                         set(self.names(c, 'LIST "" "%"')))
+        self.assertNotIn('Shared', self.names(self.imap(user='ann')))
+
+    def test_hidden(self):
+        """a mailbox of ours that a mount covers"""
+        c = self.imap()
+        c.no('CREATE Archive', code='CANNOT')
+        c.no('DELETE Archive', code='CANNOT')
+        c.no('RENAME Archive Old', code='CANNOT')
+        c.no('SELECT Archive', code='NONEXISTENT')
+        c.no('STATUS Archive (MESSAGES)', code='NONEXISTENT')
+        c.no('SUBSCRIBE Archive', code='CANNOT')
+
+    def test_change(self):
+        """made, renamed, deleted, subscribed where they belong"""
+        c = self.imap()
+        c.ok('CREATE Archive/2019')
+        c.ok('CREATE Work')
+        self.assertIn('Archive/2019', self.names(c))
+        c.ok('RENAME Archive/2019 Archive/2020')
+        c.no('RENAME Archive/2020 Work/2020', code='CANNOT')
+        c.no('RENAME Work Archive/Work', code='CANNOT')
+        c.ok('SUBSCRIBE Archive/2020')
+        self.assertEqual(['Archive/2020'], list(self.names(c, 'LSUB "" "*"')))
+        c.ok('DELETE Archive/2020')
+        self.assertNotIn('Archive/2020', self.names(c))
+        other = self.imap(user='jim')
+        other.ok('CREATE Shared/Team')
+        self.assertIn('Shared/Team', self.names(c))
+
+    def test_mail(self):
+        """messages in a mount are as good as any"""
+        c = self.imap()
+        other = self.imap()
+        c.ok('CREATE Archive/2019')
+        for n in range(3):
+            self.assertEqual(n + 1, c.append('Archive/2019',
+                                             LETTER % b'cold %d' % n))
+        c.append('INBOX', LETTER % b'hot')
+        other.ok('SELECT Archive/2019')
+        self.assertEqual(3, other.exists)
+        tag = other.idle()
+        c.ok('SELECT Archive/2019')
+        r = c.ok('FETCH 1:* (UID FLAGS ENVELOPE BODY.PEEK[HEADER])')
+        self.assertIn('cold 2', repr(r))
+        c.ok('STORE 2 +FLAGS (\\Deleted)')
+        self.assertEqual([2], c.ok('SEARCH DELETED').search())
+        self.assertEqual([3], c.ok('SEARCH SUBJECT "cold 2"').search())
+        c.ok('EXPUNGE')
+        while other.exists != 2:
+            other.response()
+        other.done(tag)
+        c.ok('SELECT INBOX')
+        self.assertEqual(1, c.exists)
+        r = c.ok('STATUS Archive/2019 (MESSAGES UIDNEXT)')
+        self.assertIn('2', repr(r))
+
+    def test_down(self):
+        """what is down is down alone"""
+        c = self.imap()
+        c.no('SELECT Archive/Down/INBOX', code='UNAVAILABLE')
+        c.no('STATUS Archive/Down/INBOX (MESSAGES)', code='UNAVAILABLE')
+        c.no('CREATE Archive/Down/x', code='UNAVAILABLE')
+        c.ok('SELECT INBOX')
+        c.ok('SELECT Archive/INBOX')
+
+    def test_engine_dies(self):
+        """all grants come again"""
+        c = self.imap()
+        c.append('Archive/INBOX', LETTER % b'one')
+        c.ok('SELECT Archive/INBOX')
+        self.house.killed('engine')
+        self.until_ok(c, 'FETCH 1 (UID BODY.PEEK[])')
+        c.append('Archive/INBOX', LETTER % b'two')
+        c.ok('NOOP')
+        self.assertEqual(2, c.exists)
+        self.house.killed('auth')
+        self.house.killed('engine')
+        self.until_ok(c, 'STATUS Shared/INBOX (MESSAGES)')
+        self.until_ok(c, 'STATUS INBOX (MESSAGES)')
+        self.until_ok(c, 'FETCH 1 (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+
+    def until_ok(self, c, what):
+        for _ in range(200):
+            if c.cmd(what).type == 'OK':
+                return
+        self.fail(what)
+
+
+if __name__ == '__main__':
+    atf.main()
