@@ -231,6 +231,8 @@ void	 iacct_need_all(struct iop *, void (*)(struct iop *, enum st_code,
 	    const char *));
 /* We changed it ourselves: read it again before it is used. */
 void	 iacct_changed(struct iacct *);
+/* The command changed what is in a mailbox of its mount. */
+void	 iacct_own(struct iop *, const char *, uint64_t);
 struct mbox *iacct_find(struct iacct *, const char *);
 struct mbox *iacct_by_id(struct iacct *, const char *);
 void	 iacct_event(struct proc_peer *, const struct m_st_event *);

@@ -306,21 +306,34 @@ iacct_by_id(struct iacct *a, const char *id)
 /* what the storage tells */
 
 static void
-iacct_event_one(struct iacct *a, const struct m_st_event *m)
+iacct_moved(struct iacct *a, const char *id, uint64_t modseq)
 {
 	struct mbox *mb;
 
-	if (*m->mailbox == '\0') {
+	if ((mb = iacct_by_id(a, id)) == NULL)
 		iacct_changed(a);
-		return;
-	}
-	if ((mb = iacct_by_id(a, m->mailbox)) == NULL)
-		iacct_changed(a);
-	else if (m->modseq == 0 || m->modseq > mb->modseq)
+	else if (modseq == 0 || modseq > mb->modseq)
 		mb->stale = 1;
 	/* the numbers being read may be older than this */
 	if (a->asker != NULL)
 		a->changed = 1;
+}
+
+static void
+iacct_event_one(struct iacct *a, const struct m_st_event *m)
+{
+	if (*m->mailbox == '\0')
+		iacct_changed(a);
+	else
+		iacct_moved(a, m->mailbox, m->modseq);
+}
+
+/* The event may come later than the answer. */
+void
+iacct_own(struct iop *op, const char *id, uint64_t modseq)
+{
+	if (op->mount->account != NULL)
+		iacct_moved(op->mount->account, id, modseq);
 }
 
 void

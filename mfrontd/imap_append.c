@@ -79,6 +79,7 @@ append_seen(struct iop *op)
 	struct iview	*v = op->s->view;
 	struct mirror	*m;
 
+	iacct_own(op, a->mailbox, a->stored.modseq);
 	if ((m = mirror_find(op->s, op->mount, a->mailbox)) != NULL)
 		mirror_own_added(m, a->stored.uid,
 		    (const char *)ibuf_data(&a->flags), a->stored.before,

@@ -75,6 +75,8 @@ copy_apply(struct iop *op)
 	struct copy	*c = op->data;
 	struct mirror	*m = op->s->view->m;
 
+	iacct_own(op, m->id, c->from_change.modseq);
+	iacct_own(op, c->target, c->to_change.modseq);
 	if (c->vanished.n > 0)
 		mirror_own_removed(m, &c->vanished);
 	/* copies into the same mailbox have to be listed to be seen in it */

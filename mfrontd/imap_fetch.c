@@ -175,6 +175,7 @@ seen_answer(struct streq *rq, enum msg_type type, const void *arg)
 		f->change = *(const struct m_st_change *)arg;
 		f->change.mailbox = NULL;
 		f->apply = mirror_current(m, &f->change);
+		iacct_own(op, m->id, f->change.modseq);
 		break;
 	case M_st_rows:
 		seen_rows(op, arg);

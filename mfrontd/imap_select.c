@@ -269,6 +269,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 		x->change = *(const struct m_st_change *)arg;
 		x->change.mailbox = NULL;
 		x->changed = 1;
+		iacct_own(op, op->s->view->m->id, x->change.modseq);
 		break;
 	case M_st_vanished:
 		uidset_init(&set);

@@ -201,6 +201,7 @@ store_same_next(struct iop *op)
 	}
 	set_take(&st->same, &st->tell, SET_RANGES);
 	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&st->tell);
 	q.fields = ROW_MODSEQ;
@@ -290,6 +291,7 @@ store_answer(struct streq *rq, enum msg_type type, const void *arg)
 		st->change = *(const struct m_st_change *)arg;
 		st->change.mailbox = NULL;
 		st->apply = mirror_current(m, &st->change);
+		iacct_own(op, m->id, st->change.modseq);
 		break;
 	case M_st_rows:
 		store_rows(op, arg);

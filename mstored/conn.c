@@ -1,5 +1,7 @@
 #include <sys/types.h>
 #include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -567,7 +569,7 @@ static void
 listener_event(int lfd, short ev, void *arg)
 {
 	struct listener	*l = arg;
-	int		 fd;
+	int		 fd, on = 1;
 
 	if ((fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK |
 	    SOCK_CLOEXEC)) == -1) {
@@ -582,6 +584,10 @@ listener_event(int lfd, short ev, void *arg)
 		close(fd);
 		return;
 	}
+	/* an event must not wait for the acknowledgement of the one before */
+	if (!l->local)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+		    sizeof(on));
 	conn_new(fd);
 	if (server.nconns >= server.conf->connections)
 		listener_set(0);
