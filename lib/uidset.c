@@ -158,64 +158,95 @@ uidset_remove(struct uidset *s, uint32_t lo, uint32_t hi)
 }
 
 /*
- * One merge for the three operations: keep(in_a, in_b) over the borders of
- * both sets, so that each is linear in the number of ranges.
+ * Operations on two sets.  One of them often has a few ranges and the other
+ * one very many: it is looked up there then, so that the cost is that of
+ * the small one.
  */
-enum setop { OP_UNION, OP_SUBTRACT, OP_INTERSECT };
+#define SMALL(a, b)	((a)->n < (b)->n / 16)
 
-static int
-setop_keep(enum setop op, int a, int b)
+/* uidset_find(), from a range on that is near. */
+static uint32_t
+uidset_find_from(const struct uidset *s, uint32_t i, uint32_t uid)
 {
-	switch (op) {
-	case OP_UNION:
-		return a || b;
-	case OP_SUBTRACT:
-		return a && !b;
-	case OP_INTERSECT:
-		return a && b;
-	}
+	uint32_t k;
+
+	for (k = 0; k < 4; k++, i++)
+		if (i >= s->n || s->r[i].hi >= uid)
+			return i;
+	return uidset_find(s, uid);
+}
+
+/* Appends what r has in common with s; *j: where that begins in s. */
+static int
+range_common(struct uidset *out, const struct urange *r,
+    const struct uidset *s, uint32_t *j)
+{
+	uint32_t i;
+
+	*j = uidset_find_from(s, *j, r->lo);
+	for (i = *j; i < s->n && s->r[i].lo <= r->hi; i++)
+		if (uidset_add(out, s->r[i].lo > r->lo ? s->r[i].lo : r->lo,
+		    s->r[i].hi < r->hi ? s->r[i].hi : r->hi) == -1)
+			return -1;
+	if (i > *j)
+		*j = i - 1;	/* it may go on behind r */
 	return 0;
 }
 
-/* Where, from pos on, membership next changes; past the end: 2^32. */
-static uint64_t
-setop_edge(const struct uidset *s, uint32_t i, uint64_t pos, int *in)
+/* Appends what r has and s has not. */
+static int
+range_rest(struct uidset *out, const struct urange *r,
+    const struct uidset *s, uint32_t *j)
 {
-	if (i == s->n) {
-		*in = 0;
-		return (uint64_t)UINT32_MAX + 1;
+	uint64_t pos = r->lo;
+	uint32_t i;
+
+	*j = uidset_find_from(s, *j, r->lo);
+	for (i = *j; i < s->n && s->r[i].lo <= r->hi; i++) {
+		if (s->r[i].lo > pos && uidset_add(out, (uint32_t)pos,
+		    s->r[i].lo - 1) == -1)
+			return -1;
+		pos = (uint64_t)s->r[i].hi + 1;
 	}
-	if (pos < s->r[i].lo) {
-		*in = 0;
-		return s->r[i].lo;
-	}
-	*in = 1;
-	return (uint64_t)s->r[i].hi + 1;
+	if (i > *j)
+		*j = i - 1;
+	return pos > r->hi ? 0 : uidset_add(out, (uint32_t)pos, r->hi);
 }
 
 static int
-uidset_op(struct uidset *a, const struct uidset *b, enum setop op)
+uidset_each(struct uidset *a, const struct uidset *from,
+    const struct uidset *s, int (*f)(struct uidset *, const struct urange *,
+    const struct uidset *, uint32_t *))
 {
-	struct uidset	 out;
-	uint64_t	 pos = 1, ea, eb, e;
-	uint32_t	 i = 0, j = 0;
-	int		 ina, inb;
+	struct uidset	out;
+	uint32_t	i, j = 0;
 
 	uidset_init(&out);
-	while (pos <= UINT32_MAX && (i < a->n || j < b->n)) {
-		ea = setop_edge(a, i, pos, &ina);
-		eb = setop_edge(b, j, pos, &inb);
-		e = ea < eb ? ea : eb;
-		if (setop_keep(op, ina, inb) &&
-		    uidset_add(&out, (uint32_t)pos, (uint32_t)(e - 1)) == -1) {
+	for (i = 0; i < from->n; i++)
+		if (f(&out, &from->r[i], s, &j) == -1) {
 			uidset_fini(&out);
 			return -1;
 		}
-		pos = e;
-		if (i < a->n && pos > a->r[i].hi)
-			i++;
-		if (j < b->n && pos > b->r[j].hi)
-			j++;
+	uidset_move(a, &out);
+	return 0;
+}
+
+/* Both are long: one after the other, in order. */
+static int
+uidset_merge(struct uidset *a, const struct uidset *b)
+{
+	struct uidset		 out;
+	const struct urange	*r;
+	uint32_t		 i = 0, j = 0;
+
+	uidset_init(&out);
+	while (i < a->n || j < b->n) {
+		r = j == b->n || (i < a->n && a->r[i].lo < b->r[j].lo) ?
+		    &a->r[i++] : &b->r[j++];
+		if (uidset_add(&out, r->lo, r->hi) == -1) {
+			uidset_fini(&out);
+			return -1;
+		}
 	}
 	uidset_move(a, &out);
 	return 0;
@@ -224,27 +255,40 @@ uidset_op(struct uidset *a, const struct uidset *b, enum setop op)
 int
 uidset_union(struct uidset *a, const struct uidset *b)
 {
-	if (b->n == 0)
-		return 0;
-	if (b->n == 1)
-		return uidset_add(a, b->r[0].lo, b->r[0].hi);
-	return uidset_op(a, b, OP_UNION);
+	uint32_t i;
+
+	if (b->n > 1 && !SMALL(b, a))
+		return uidset_merge(a, b);
+	/* room for all first, so that it cannot fail half-way */
+	if (uidset_room(a, a->n + b->n) == -1)
+		return -1;
+	for (i = 0; i < b->n; i++)
+		(void)uidset_add(a, b->r[i].lo, b->r[i].hi);
+	return 0;
 }
 
 int
 uidset_subtract(struct uidset *a, const struct uidset *b)
 {
+	uint32_t i;
+
 	if (b->n == 0 || a->n == 0)
 		return 0;
-	if (b->n == 1)
-		return uidset_remove(a, b->r[0].lo, b->r[0].hi);
-	return uidset_op(a, b, OP_SUBTRACT);
+	if (b->n > 1 && !SMALL(b, a))
+		return uidset_each(a, a, b, range_rest);
+	if (uidset_room(a, a->n + b->n) == -1)
+		return -1;
+	for (i = 0; i < b->n; i++)
+		(void)uidset_remove(a, b->r[i].lo, b->r[i].hi);
+	return 0;
 }
 
 int
 uidset_intersect(struct uidset *a, const struct uidset *b)
 {
-	return uidset_op(a, b, OP_INTERSECT);
+	if (a->n <= b->n)
+		return uidset_each(a, a, b, range_common);
+	return uidset_each(a, b, a, range_common);
 }
 
 int

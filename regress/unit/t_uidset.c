@@ -170,6 +170,74 @@ ATF_TC_BODY(model, tc)
 	uidset_fini(&s);
 }
 
+/* Two sets, of few and of many ranges, against arrays of bits. */
+enum { BITS = 3000 };
+
+static void
+random_set(struct uidset *s, char *m, int ranges)
+{
+	uint32_t lo, hi;
+
+	uidset_init(s);
+	memset(m, 0, BITS + 1);
+	while (ranges-- > 0) {
+		lo = 1 + random() % BITS;
+		hi = lo + (random() % 3 ? 0 : random() % 40);
+		if (hi > BITS)
+			hi = BITS;
+		ATF_REQUIRE_EQ(0, uidset_add(s, lo, hi));
+		memset(m + lo, 1, hi - lo + 1);
+	}
+}
+
+static void
+same_as(const struct uidset *s, const char *a, const char *b, int op)
+{
+	uint32_t u, i, last = 0;
+	int want;
+
+	for (u = 1; u <= BITS; u++) {
+		want = op == '+' ? a[u] || b[u] : op == '-' ?
+		    a[u] && !b[u] : a[u] && b[u];
+		ATF_REQUIRE_EQ(want, uidset_contains(s, u));
+	}
+	for (i = 0; i < s->n; i++) {
+		ATF_REQUIRE(s->r[i].lo <= s->r[i].hi);
+		ATF_REQUIRE(i == 0 || s->r[i].lo > last + 1);
+		last = s->r[i].hi;
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(sizes);
+ATF_TC_BODY(sizes, tc)
+{
+	static const int sizes[] = { 0, 1, 2, 5, 40, 900 };
+	static char ma[BITS + 1], mb[BITS + 1];
+	struct uidset a, b, c;
+	int i, step;
+
+	srandom(2);
+	for (step = 0; step < 36 * 12; step++) {
+		random_set(&a, ma, sizes[step % 6]);
+		random_set(&b, mb, sizes[step / 6 % 6]);
+		for (i = 0; i < 3; i++) {
+			uidset_init(&c);
+			ATF_REQUIRE_EQ(0, uidset_copy(&c, &a));
+			ATF_REQUIRE_EQ(0, i == 0 ? uidset_union(&c, &b) :
+			    i == 1 ? uidset_subtract(&c, &b) :
+			    uidset_intersect(&c, &b));
+			same_as(&c, ma, mb, "+-*"[i]);
+			uidset_fini(&c);
+		}
+		/* with itself */
+		ATF_REQUIRE_EQ(0, uidset_union(&a, &a));
+		ATF_REQUIRE_EQ(0, uidset_intersect(&a, &a));
+		same_as(&a, ma, ma, '+');
+		uidset_fini(&a);
+		uidset_fini(&b);
+	}
+}
+
 ATF_TC_WITHOUT_HEAD(split);
 ATF_TC_BODY(split, tc)
 {
@@ -211,6 +279,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, addremove);
 	ATF_TP_ADD_TC(tp, ops);
 	ATF_TP_ADD_TC(tp, model);
+	ATF_TP_ADD_TC(tp, sizes);
 	ATF_TP_ADD_TC(tp, split);
 	return atf_no_error();
 }
