@@ -110,8 +110,14 @@ double	 cost_between(const struct cost *, const struct cost *);
 /* One line for each process on stderr: microseconds for an operation. */
 void	 cost_print(const struct cost *, const struct cost *, uint64_t);
 void	 cost_free(struct cost *);
-/* KiB, shared pages counted by their share (PSS). */
-double	 cost_memory(pid_t);
+/*
+ * KiB.  pss: all, shared pages counted by their share, which depends on who
+ * else runs on the machine.  anon: without what are files' pages.
+ */
+struct cost_memory {
+	double	 pss, anon;
+};
+struct cost_memory cost_memory(pid_t);
 
 /* message.c: messages are told apart by a number */
 const char *message_make(unsigned int);

@@ -190,11 +190,10 @@ cost_print(const struct cost *a, const struct cost *b, uint64_t ops)
 	}
 }
 
-static double
-cost_pss(pid_t pid)
+static void
+cost_pss(pid_t pid, struct cost_memory *m)
 {
 	char	 path[64], line[256];
-	double	 kib = 0;
 	FILE	*f;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
@@ -202,21 +201,22 @@ cost_pss(pid_t pid)
 		err(1, "%s", path);
 	while (fgets(line, sizeof(line), f) != NULL)
 		if (strncmp(line, "Pss:", 4) == 0)
-			kib = strtod(line + 4, NULL);
+			m->pss += strtod(line + 4, NULL);
+		else if (strncmp(line, "Pss_Anon:", 9) == 0)
+			m->anon += strtod(line + 9, NULL);
 	fclose(f);
-	return kib;
 }
 
-double
+struct cost_memory
 cost_memory(pid_t root)
 {
-	struct cost	*c = cost_read(root);
-	double		 kib = 0;
-	size_t		 i;
+	struct cost_memory	 m = { 0, 0 };
+	struct cost		*c = cost_read(root);
+	size_t			 i;
 
 	for (i = 0; i < c->n; i++)
 		if (c->procs[i].ours)
-			kib += cost_pss(c->procs[i].pid);
+			cost_pss(c->procs[i].pid, &m);
 	cost_free(c);
-	return kib;
+	return m;
 }

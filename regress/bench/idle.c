@@ -49,13 +49,14 @@ idle_close(unsigned int n)
 void
 idle_memory(unsigned int n)
 {
-	double before, after;
+	struct cost_memory before, after;
 
 	before = cost_memory(opts.server);
 	idle_open(n, imap_begin);
 	sleep(IDLE_SETTLE);
 	after = cost_memory(opts.server);
-	printf("memory\t%s\t%u\t%.0f\t%.0f\n", opts.label, n, before, after);
+	printf("memory\t%s\t%u\t%.0f\t%.0f\t%.0f\n", opts.label, n,
+	    before.pss, after.pss, after.anon - before.anon);
 	idle_close(n);
 }
 
@@ -129,9 +130,10 @@ idle_compare(const void *a, const void *b)
 void
 idle_latency(unsigned int n, unsigned int times)
 {
-	struct conn	 mta;
-	double		*took, before, after;
-	unsigned int	 i;
+	struct cost_memory	 before, after;
+	struct conn		 mta;
+	double			*took;
+	unsigned int		 i;
 
 	if ((took = calloc(times, sizeof(*took))) == NULL)
 		err(1, NULL);
@@ -148,7 +150,8 @@ idle_latency(unsigned int n, unsigned int times)
 	qsort(took, times, sizeof(*took), idle_compare);
 	printf("latency\t%s\t%u\t%u\t%.6f\t%.6f\n", opts.label, n, times,
 	    took[times / 2], took[times - 1]);
-	printf("idling\t%s\t%u\t%.0f\t%.0f\n", opts.label, n, before, after);
+	printf("idling\t%s\t%u\t%.0f\n", opts.label, n,
+	    after.anon - before.anon);
 	conn_free(&mta);
 	idle_close(n);
 	free(took);

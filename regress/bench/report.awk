@@ -62,9 +62,12 @@ function quote(s) {
 	return "\"" s "\""
 }
 
-function number(table, side, name, format,	s) {
-	s = value(table, side, name, format)
+function null(s) {
 	return s == "-" ? "null" : s
+}
+
+function number(table, side, name, format) {
+	return null(value(table, side, name, format))
 }
 
 function object(side, i) {
@@ -81,9 +84,10 @@ function json_text(	i) {
 		printf "%s%s", (i > 1) ? "," : "", quote(set[i])
 	printf "],\"steps\":["
 	for (i = 1; i <= nstep; i++)
-		printf "%s{\"name\":%s,\"what\":%s,%s,%s}", (i > 1) ? "," : "",
-		    quote(names[i]), quote(whats[i]), object("mfrontd", i),
-		    object("dovecot", i)
+		printf "%s{\"name\":%s,\"what\":%s,%s,%s,\"ratio\":%s}",
+		    (i > 1) ? "," : "", quote(names[i]), quote(whats[i]),
+		    object("mfrontd", i), object("dovecot", i),
+		    null(ratio(cpu, names[i]))
 	printf "],\"quiet\":["
 	for (i = 1; i <= nother; i++)
 		printf "%s{\"name\":%s,\"what\":%s,\"mfrontd\":%s," \
@@ -129,13 +133,13 @@ $1 == "memory" {
 	    "%.0f", $4)
 	add($2, "memory_total", "KiB at " $3 " logged in", "%.0f", $5)
 	add($2, "memory_each", "KiB a session, total", "%.1f", $5 / $3)
-	add($2, "memory_growth", "KiB a session, growth", "%.1f",
-	    ($5 - $4) / $3)
+	add($2, "memory_growth", "KiB a session, growth (no files)", "%.1f",
+	    $6 / $3)
 }
 
 $1 == "idling" {
 	add($2, "idling_growth", "KiB a session at " $3 " in IDLE, growth",
-	    "%.1f", ($5 - $4) / $3)
+	    "%.1f", $4 / $3)
 }
 
 $1 == "latency" {
