@@ -11,8 +11,9 @@ static struct {
 	enum log_dest	 dest;
 	int		 verbose;
 	log_sink	 sink;
+	int		 copy;		/* a descriptor, or -1 */
 	char		 name[32];
-} logger = { .dest = LOG_TO_STDERR, .name = "mfrontd" };
+} logger = { .dest = LOG_TO_STDERR, .copy = -1, .name = "mfrontd" };
 
 void
 log_init(enum log_dest dest, int verbose, const char *name)
@@ -31,6 +32,14 @@ log_set_sink(log_sink sink)
 }
 
 void
+log_copy(int fd)
+{
+	if (logger.copy != -1)
+		close(logger.copy);
+	logger.copy = fd;
+}
+
+void
 log_setverbose(int verbose)
 {
 	logger.verbose = verbose;
@@ -46,16 +55,16 @@ void
 log_line(int prio, const char *line)
 {
 	char	buf[LOG_LINE_MAX + 64];
-	int	n;
+	int	fd = STDERR_FILENO, n;
 
 	if (logger.dest == LOG_TO_SYSLOG) {
 		syslog(prio, "%s", line);
-		return;
+		fd = prio <= LOG_WARNING ? logger.copy : -1;
 	}
 	/* one write: lines of several processes do not mix */
 	n = snprintf(buf, sizeof(buf), "%s\n", line);
-	if (n > 0)
-		(void)!write(STDERR_FILENO, buf,
+	if (n > 0 && fd != -1)
+		(void)!write(fd, buf,
 		    (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1);
 }
 

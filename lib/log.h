@@ -21,6 +21,8 @@ typedef void (*log_sink)(int, const char *);
 /* name stands before each line on stderr: the process's role. */
 void	 log_init(enum log_dest, int, const char *);
 void	 log_set_sink(log_sink);
+/* Warnings that go to syslog go to this descriptor too; -1: to none. */
+void	 log_copy(int);
 void	 log_setverbose(int);
 int	 log_getverbose(void);
 /* A finished line from somebody else's sink, with the syslog priority. */

@@ -109,8 +109,11 @@ background(void)
 		fatal("/dev/null");
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
-	if (parent.conf->logdest == LOG_TO_SYSLOG)
+	if (parent.conf->logdest == LOG_TO_SYSLOG) {
+		/* who started us is told what goes wrong; no child is */
+		log_copy(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, PROC_FD + 1));
 		(void)dup2(null, STDERR_FILENO);
+	}
 	if (null > STDERR_FILENO)
 		close(null);
 	(void)fcntl(fds[1], F_SETFD, FD_CLOEXEC);
@@ -125,6 +128,22 @@ write_pid(const char *path)
 	if ((f = fopen(path, "w")) == NULL ||
 	    fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) == EOF)
 		fatal("%s", path);
+	parent.pidfile = path;
+}
+
+/* It must mean the same from another folder. */
+static const char *
+full_path(const char *path)
+{
+	char *cwd, *full;
+
+	if (path == NULL || path[0] == '/')
+		return path;
+	if ((cwd = getcwd(NULL, 0)) == NULL ||
+	    asprintf(&full, "%s/%s", cwd, path) == -1)
+		fatal("%s", path);
+	free(cwd);
+	return full;
 }
 
 /* The folder of our own sockets; others may look, but not write. */
@@ -171,13 +190,14 @@ start(int noaction, const char *pidfile, const char *argv0)
 	make_rundir(conf->rundir);
 	if (listen_open(conf, NULL, &err) == -1)
 		fatalx("%s", err);
+	pidfile = full_path(pidfile);
+	if (parent.foreground)
+		conf->logdest = LOG_TO_STDERR;
+	log_init(conf->logdest, log_getverbose(), "mfrontd");
 	if (!parent.foreground)
 		background();
 	if (pidfile != NULL)
 		write_pid(pidfile);
-	if (parent.foreground)
-		conf->logdest = LOG_TO_STDERR;
-	log_init(conf->logdest, log_getverbose(), "mfrontd");
 	parent_main();
 }
 

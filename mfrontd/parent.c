@@ -70,7 +70,8 @@ child_name(const struct child *c)
 void
 parent_child_start(struct child *c)
 {
-	c->wired = 0;
+	tmo_stop(&c->tmo);
+	c->wired = c->asked = 0;
 	c->started = tmo_now();
 	if (spawn_child(c) == 0) {
 		c->state = CHILD_STARTED;
@@ -94,7 +95,13 @@ restart_fired(struct tmo *t)
 	TAILQ_FOREACH(c, &parent.children, entry)
 		if (&c->tmo == t)
 			break;
-	if (c != NULL && !parent.stopping)
+	if (c == NULL || parent.stopping)
+		return;
+	/* it would be told a configuration that is about to change */
+	if (reload_running()) {
+		tmo_class_set(&restart_class, 1);
+		tmo_start(&c->tmo, &restart_class);
+	} else
 		parent_child_start(c);
 }
 
@@ -275,6 +282,7 @@ all_up(void)
 		(void)!write(parent.upfd, "", 1);
 		close(parent.upfd);
 		parent.upfd = -1;
+		log_copy(-1);
 	}
 }
 
@@ -302,6 +310,7 @@ parent_advance(void)
 	}
 	if (!parent.up && !parent.stopping)
 		all_up();
+	reload_next();
 }
 
 static void
@@ -356,10 +365,11 @@ on_conf_done(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
 	struct child *c = parent_child_of(p);
 
-	if (c->state != CHILD_COMMITTED)
-		return;
-	c->state = CHILD_RUNNING;
-	parent_advance();
+	if (c->state == CHILD_COMMITTED) {
+		c->state = CHILD_RUNNING;
+		parent_advance();
+	} else
+		reload_switched(c);
 }
 
 static void
@@ -463,7 +473,8 @@ child_log_exit(const struct child *c, int status)
 static void
 child_died(struct child *c, int status)
 {
-	if (!parent.stopping && !c->surplus && c->state != CHILD_STOPPING)
+	if (!parent.stopping && !c->surplus && !c->renew &&
+	    c->state != CHILD_STOPPING)
 		child_log_exit(c, status);
 	c->pid = 0;
 	if (c->peer != NULL) {
@@ -486,8 +497,13 @@ child_died(struct child *c, int status)
 		parent_stop("start failed");
 		return;
 	}
-	if (tmo_now() - c->started >= STEADY)
+	if (tmo_now() - c->started >= STEADY || c->renew)
 		c->backoff = 0;
+	if (c->renew) {
+		c->renew = 0;
+		parent_child_start(c);
+		return;
+	}
 	if (c->backoff == 0 && c->state == CHILD_RUNNING &&
 	    tmo_now() - c->started >= 1) {
 		parent_child_start(c);
@@ -553,6 +569,8 @@ stop_exit(void)
 					(void)unlink(store_sockpath(st));
 		}
 	(void)unlink(parent.conf->control);
+	if (parent.pidfile != NULL)
+		(void)unlink(parent.pidfile);
 	listen_close(parent.conf, NULL);
 	log_info("stopped");
 	exit(parent.up ? 0 : 1);
@@ -618,6 +636,7 @@ parent_stop(const char *why)
 		return;
 	}
 	log_info("stopping: %s", why);
+	reload_stop();
 	parent.stopping = 1;
 	proc_self.stopping = 1;
 	TAILQ_FOREACH(c, &parent.children, entry)

@@ -42,6 +42,8 @@ struct child {
 	struct proc_peer	*peer;
 	uint32_t		 serial;	/* configuration it was sent */
 	int			 wired;
+	int			 asked;		/* by a reload; no answer yet */
+	int			 renew;		/* told to end and come back */
 	int			 surplus;	/* a reload wants it no more */
 	int			 backoff;	/* seconds before a restart */
 	time_t			 started;
@@ -62,6 +64,7 @@ struct parent {
 	int			 root;
 	int			 foreground;
 	int			 upfd;		/* told when all is up, -1: nobody */
+	const char		*pidfile;	/* NULL: none */
 	char			 boot[17];
 	struct children		 children;
 	uint32_t		 serial;
@@ -97,8 +100,13 @@ const char *store_sockpath(const struct conf_storage *);
 void	 send_conf(struct child *, const struct conf *, int);
 
 /* parent_reload.c */
+/* Asked for by control, or by a signal (NULL). */
 void	 reload_begin(struct proc_peer *, uint32_t);
+/* One that waits begins, if it can now. */
+void	 reload_next(void);
 int	 reload_running(void);
+void	 reload_stop(void);
+void	 reload_switched(struct child *);
 void	 reload_status(struct child *, int, const char *);
 void	 reload_child_gone(struct child *);
 

@@ -1,6 +1,10 @@
 /*
  * Reload in two phases: parse, bind and have every child prepare; only when
  * all of them can, switch.  What fails changes nothing and says why.
+ *
+ * It begins when no child is on its way to a configuration: one that was
+ * told the old would keep it.  If one dies in the middle, all begins anew.
+ * It is done when every child says that it has switched.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -13,18 +17,28 @@
 #include "log.h"
 #include "parent.h"
 
+#define RELOAD_SECS	60	/* for the children to answer */
+#define RELOAD_TRIES	3
+
 static struct {
 	struct conf	*conf;		/* the new one; NULL: none runs */
 	uint32_t	 ctlgen;	/* control process that asked, 0: none */
 	uint32_t	 req;
+	int		 wanted;	/* it has asked; not yet begun */
+	int		 hup;		/* SIGHUP came; not yet begun */
+	int		 tries;
 	int		 waiting;	/* children that have not answered */
+	int		 committed;	/* they were told to switch */
 	struct ibuf	 text;		/* what changes */
+	struct tmo	 tmo;
 } reload;
+
+static struct tmo_class reload_class;
 
 int
 reload_running(void)
 {
-	return reload.conf != NULL;
+	return reload.conf != NULL || reload.committed;
 }
 
 static void
@@ -243,7 +257,8 @@ static void
 storage_numbers(const struct conf *old, struct conf *new)
 {
 	struct conf_storage	*st, *o;
-	uint16_t		 auth_old = new->auth_storage, next = 0;
+	static uint16_t		 next;	/* no number is given twice */
+	uint16_t		 auth_old = new->auth_storage;
 	int			 auth_done = 0;
 
 	TAILQ_FOREACH(o, &old->storages, entry)
@@ -266,13 +281,18 @@ storage_numbers(const struct conf *old, struct conf *new)
 static void
 reload_end(int ok, const char *text)
 {
+	tmo_stop(&reload.tmo);
 	reload_answer(ok, text);
 	reload.conf = NULL;
+	reload.committed = 0;
+	reload.ctlgen = 0;
+	reload.tries = 0;
 	ibuf_fini(&reload.text);
 }
 
+/* Nothing of it has happened. */
 static void
-reload_abort(const char *why)
+reload_undo(void)
 {
 	struct child		*c;
 	struct m_conf_abort	 m;
@@ -284,7 +304,36 @@ reload_abort(const char *why)
 		}
 	listen_close(reload.conf, parent.conf);
 	conf_free(reload.conf);
+	reload.conf = NULL;
+}
+
+static void
+reload_abort(const char *why)
+{
+	reload_undo();
 	reload_end(0, why);
+	reload_next();
+}
+
+static void
+reload_fired(struct tmo *t)
+{
+	struct child	*c;
+	char		 buf[128];
+
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->asked)
+			break;
+	if (c == NULL)
+		return;
+	snprintf(buf, sizeof(buf), "%s/%u does not answer",
+	    role_names[c->role], c->slot);
+	if (reload.committed) {
+		/* it has the new one, or it has none: its successor will */
+		log_warnx("reload: %s", buf);
+		kill(c->pid, SIGKILL);
+	} else
+		reload_abort(buf);
 }
 
 static void
@@ -296,11 +345,41 @@ end_surplus(void)
 	TAILQ_FOREACH_SAFE(c, &parent.children, entry, next) {
 		if (c->state == CHILD_NONE && !c->surplus)
 			parent_child_start(c);
-		else if (c->surplus && c->peer != NULL) {
+		else if (c->surplus && c->peer != NULL &&
+		    c->state != CHILD_STOPPING) {
 			c->state = CHILD_STOPPING;
 			proc_send(c->peer, M_stop, 0, 0, -1, &m);
 		}
 	}
+}
+
+/* It knows no state, and reads resolv.conf again. */
+static void
+renew_connector(struct child *c)
+{
+	c->renew = 1;
+	kill(c->pid, SIGKILL);
+}
+
+static void
+reload_done(void)
+{
+	if (ibuf_size(&reload.text) == 0)
+		say("nothing changed", "");
+	(void)ibuf_add_n8(&reload.text, '\0');
+	reload_end(1, (const char *)ibuf_data(&reload.text));
+	reload_next();
+}
+
+/* One that was told to switch has, or has ended. */
+void
+reload_switched(struct child *c)
+{
+	if (!reload.committed || !c->asked)
+		return;
+	c->asked = 0;
+	if (--reload.waiting == 0)
+		reload_done();
 }
 
 static void
@@ -309,25 +388,27 @@ reload_commit(void)
 	struct conf		*old = parent.conf;
 	struct child		*c;
 	struct m_conf_commit	 m;
-	struct m_stop		 stop = { 1 };
 
 	parent.conf = reload.conf;
-	TAILQ_FOREACH(c, &parent.children, entry)
-		if (c->state == CHILD_RUNNING && c->peer != NULL) {
-			m.serial = c->serial;
-			proc_send(c->peer, M_conf_commit, 0, 0, -1, &m);
-			/* it knows no state, and reads resolv.conf again */
-			if (c->role == ROLE_CONNECTOR)
-				proc_send(c->peer, M_stop, 0, 0, -1, &stop);
-		}
+	reload.conf = NULL;
+	reload.committed = 1;
+	TAILQ_FOREACH(c, &parent.children, entry) {
+		c->asked = 0;
+		if (c->state != CHILD_RUNNING || c->peer == NULL)
+			continue;
+		m.serial = c->serial;
+		proc_send(c->peer, M_conf_commit, 0, 0, -1, &m);
+		if (c->role == ROLE_CONNECTOR)
+			renew_connector(c);
+		else
+			reload.waiting += c->asked = 1;
+	}
 	listen_close(old, parent.conf);
 	conf_free(old);
 	parent_children();
 	end_surplus();
-	if (ibuf_size(&reload.text) == 0)
-		say("nothing changed", "");
-	(void)ibuf_add_n8(&reload.text, '\0');
-	reload_end(1, (const char *)ibuf_data(&reload.text));
+	if (reload.waiting == 0)
+		reload_done();
 }
 
 void
@@ -335,8 +416,9 @@ reload_status(struct child *c, int ok, const char *error)
 {
 	char buf[1024];
 
-	if (reload.conf == NULL)
+	if (reload.conf == NULL || !c->asked)
 		return;
+	c->asked = 0;
 	if (!ok) {
 		snprintf(buf, sizeof(buf), "%s/%u: %s", role_names[c->role],
 		    c->slot, error);
@@ -347,11 +429,30 @@ reload_status(struct child *c, int ok, const char *error)
 		reload_commit();
 }
 
+/* Perhaps it knew of the new configuration; its successor does not. */
 void
 reload_child_gone(struct child *c)
 {
+	reload_switched(c);
+	if (reload.conf == NULL || c->state != CHILD_RUNNING)
+		return;
+	if (++reload.tries == RELOAD_TRIES) {
+		reload_abort("processes die of it");
+		return;
+	}
+	reload_undo();
+	tmo_stop(&reload.tmo);
+	ibuf_fini(&reload.text);
+	reload.wanted = 1;
+}
+
+void
+reload_stop(void)
+{
 	if (reload.conf != NULL)
-		reload_abort("a process died meanwhile, try again");
+		reload_undo();
+	if (reload.ctlgen != 0)
+		reload_answer(0, "mfrontd is stopping");
 }
 
 static int
@@ -374,21 +475,32 @@ reload_prepare(void)
 	return -1;
 }
 
-void
-reload_begin(struct proc_peer *p, uint32_t req)
+static void
+reload_ask(void)
 {
-	struct m_ctl_end	 busy = { 0, "a reload is running already" };
-	struct child		*c;
-	char			*err = NULL;
+	struct child *c;
 
-	if (reload.conf != NULL || parent.stopping || !parent.up) {
-		if (p != NULL)
-			proc_send(p, M_ctl_end, 0, req, -1, &busy);
-		return;
+	reload.waiting = 0;
+	TAILQ_FOREACH(c, &parent.children, entry) {
+		c->asked = c->state == CHILD_RUNNING && c->peer != NULL;
+		reload.waiting += c->asked;
 	}
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (c->asked)
+			send_conf(c, reload.conf, 0);
+	if (reload_class.secs == 0)
+		tmo_class_init(&reload_class, RELOAD_SECS, reload_fired);
+	tmo_start(&reload.tmo, &reload_class);
+	if (reload.waiting == 0)
+		reload_commit();
+}
+
+static void
+reload_run(void)
+{
+	char *err = NULL;
+
 	ibuf_init(&reload.text, 4000);
-	reload.ctlgen = p != NULL ? p->gen : 0;
-	reload.req = req;
 	reload.conf = conf_load(parent.conffile, parent.macros, &err);
 	if (reload.conf == NULL) {
 		reload_end(0, err != NULL ? err : "no memory");
@@ -402,11 +514,47 @@ reload_begin(struct proc_peer *p, uint32_t req)
 	diff_certs(parent.conf, reload.conf);
 	diff_storages(parent.conf, reload.conf);
 	diff_rest(parent.conf, reload.conf);
-	reload.waiting = 0;
+	reload_ask();
+}
+
+/* Is a child on its way to a configuration? */
+static int
+children_move(void)
+{
+	struct child *c;
+
 	TAILQ_FOREACH(c, &parent.children, entry)
-		if (c->state == CHILD_RUNNING && c->peer != NULL)
-			reload.waiting++;
-	TAILQ_FOREACH(c, &parent.children, entry)
-		if (c->state == CHILD_RUNNING && c->peer != NULL)
-			send_conf(c, reload.conf, 0);
+		if (c->renew || (c->state >= CHILD_STARTED &&
+		    c->state <= CHILD_COMMITTED))
+			return 1;
+	return 0;
+}
+
+void
+reload_next(void)
+{
+	while ((reload.wanted || reload.hup) && !reload_running() &&
+	    parent.up && !parent.stopping && !children_move()) {
+		/* whoever asks now is told what the signal's brings, too */
+		reload.wanted = reload.hup = 0;
+		reload_run();
+	}
+}
+
+void
+reload_begin(struct proc_peer *p, uint32_t req)
+{
+	struct m_ctl_end busy = { 0, "a reload is running already" };
+
+	if (p == NULL)
+		reload.hup = 1;
+	else if (reload.ctlgen != 0 || reload_running()) {
+		proc_send(p, M_ctl_end, 0, req, -1, &busy);
+		return;
+	} else {
+		reload.wanted = 1;
+		reload.ctlgen = p->gen;
+		reload.req = req;
+	}
+	reload_next();
 }

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '..', 'house'))
 
 import atf                                              # noqa: E402
+import tls                                              # noqa: E402
 from house import sanitized                             # noqa: E402
 from imapclient import Syntax                           # noqa: E402
 from whole import (HASH, PASSWORD, SLOW, Whole, WholeTest,  # noqa: E402
@@ -210,5 +211,5 @@ class SystemTest(WholeTest):
 
 __all__ = ['ALL', 'GONE', 'HASH', 'Lmtp', 'PASSWORD', 'Pop3', 'SLOW',
            'SystemTest', 'Whole', 'alive', 'atf', 'free_port', 'letter',
-           'private_dirty', 'sanitized', 'soon', 'subject', 'unittest',
+           'private_dirty', 'sanitized', 'soon', 'subject', 'tls', 'unittest',
            'untraced']
