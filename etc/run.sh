@@ -5,8 +5,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh etc/packages.sh run
+[ -x mfrontd/mfrontd ] || echo "building"
 log=$(mktemp)
-if ! ${MAKE:-make} all >"$log" 2>&1; then
+# as many at once as there are processors, whatever called this
+unset MAKEFLAGS MFLAGS
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+if ! ${MAKE:-make} -j"$jobs" all >"$log" 2>&1; then
 	tail -30 "$log" >&2
 	rm -f "$log"
 	exit 1

@@ -14,6 +14,7 @@ top=$PWD
 : "${TESTS:=}"
 asan="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 asan="$asan -fno-omit-frame-pointer"
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 passed=0 failed=0 skipped=0
 
 sh etc/packages.sh build || exit 1
@@ -26,7 +27,7 @@ build() {	# build FOLDER [CFLAGS]
 		cd "$1" || exit 1
 		log=$top/obj/build.log
 		for d in . regress; do
-			if ! (cd $d && $MAKE -j"$(getconf _NPROCESSORS_ONLN)" \
+			if ! (cd $d && $MAKE -j"$jobs" \
 			    ${2:+CFLAGS="$2"} all) >"$log" 2>&1; then
 				tail -40 "$log" >&2
 				exit 1

@@ -1,0 +1,147 @@
+"""Trees to build, run and install in, and a network that has nothing in it.
+
+The ports of "make run" and of the installed configuration are the usual
+ones.  So that nobody's are in the way, what is started here runs in a
+network namespace of its own.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..', 'house'))
+
+import atf                                              # noqa: E402
+import tls                                              # noqa: E402
+from house import TOP                                   # noqa: E402
+from whole import HASH, PASSWORD, SLOW                  # noqa: E402
+
+SANITIZED = 'SANITIZED' in os.environ
+# what a build leaves
+BUILT = ('*.o', '*.a', '*.d', '.depend', '*.t', '*.f', '__pycache__',
+         './mfrontd/mfrontd', './mfrontctl/mfrontctl', './mstored/mstored',
+         './mfrontd/parse.c', './config.mk')
+NEVER = ('./obj', './.git', './var', './regress/fuzz/corpus')
+
+
+def root(method):
+    method.root = True
+    return method
+
+
+def copy_tree(target, built):
+    """The tree as it is, with or without what has been built in it; times
+    are kept, so that make has nothing to do, or all"""
+    os.makedirs(target)
+    tar = ['tar', '-cf', '-', '-C', TOP]
+    for name in NEVER + (() if built else BUILT):
+        tar += ['--exclude', name]
+    one = subprocess.Popen(tar + ['.'], stdout=subprocess.PIPE)
+    subprocess.run(['tar', '-xpf', '-', '-C', target], stdin=one.stdout,
+                   check=True)
+    one.stdout.close()
+    assert one.wait() == 0
+
+
+def running(pid):
+    """Not so one that has ended and nobody has waited for"""
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            return f.read().rpartition(') ')[2][0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(what, seconds, why=lambda: ''):
+    """Waits until a function says something; returns that"""
+    end = time.monotonic() + seconds * SLOW
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < end, why()
+        time.sleep(0.02)
+
+
+class Net:
+    """A network namespace with a loopback interface; and mounts that
+    nobody else sees, if asked"""
+
+    def __init__(self, *more):
+        argv = ['unshare', '--net', *more, '--', 'sh', '-c',
+                'ip link set lo up && echo up && exec sleep 100000']
+        self.proc = subprocess.Popen(argv, stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE)
+        if self.proc.stdout.readline() != b'up\n':
+            self.end()
+            raise unittest.SkipTest('no network namespace: ' +
+                                    self.error.decode().strip())
+
+    def end(self):
+        self.proc.kill()
+        _, self.error = self.proc.communicate()
+
+    def wrap(self, *argv):
+        return ['nsenter', '-t', str(self.proc.pid), '-n', '--', *argv]
+
+    def listeners(self):
+        """Ports of the loopback address that are listened on"""
+        out = subprocess.run(self.wrap('cat', '/proc/net/tcp'), check=True,
+                             capture_output=True, text=True).stdout
+        rows = [line.split() for line in out.splitlines()[1:]]
+        return {int(r[1].split(':')[1], 16) for r in rows if r[3] == '0A'}
+
+
+class InstallTest(unittest.TestCase):
+    def setUp(self):
+        self.top = tempfile.mkdtemp(prefix='mfrontd.')
+        os.chmod(self.top, 0o755)
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+        self.env = {k: v for k, v in os.environ.items()
+                    if not k.startswith(('MAKE', 'MFLAGS'))}
+        self.env.update(LC_ALL='C.UTF-8', MAKEFLAGS='-j2')
+        self.net = None
+
+    def path(self, *names):
+        return os.path.join(self.top, *names)
+
+    def write(self, name, text, mode=0o600):
+        with open(self.path(name), 'w') as f:
+            f.write(text)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    def network(self, *more):
+        self.net = Net(*more)
+        self.addCleanup(self.net.end)
+        return self.net
+
+    def run_ok(self, *argv, status=0, timeout=120, **more):
+        """Its output; in the network, if there is one"""
+        if self.net is not None:
+            argv = self.net.wrap(*argv)
+        more.setdefault('env', self.env)
+        p = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=timeout * SLOW, errors='replace', **more)
+        if status is not None:
+            self.assertEqual(status, p.returncode, '%s: %s' % (
+                ' '.join(argv), p.stdout[-4000:]))
+        return p.stdout
+
+
+def ends(pids, seconds=20):
+    """Waits until none of them runs"""
+    until(lambda: not any(map(running, pids)), seconds,
+          lambda: 'still there: %r' % [p for p in pids if running(p)])
+
+
+__all__ = ['HASH', 'InstallTest', 'Net', 'PASSWORD', 'SANITIZED', 'SLOW',
+           'TOP', 'atf', 'copy_tree', 'ends', 'root', 'running', 'signal',
+           'subprocess', 'tls', 'unittest', 'until']
