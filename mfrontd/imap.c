@@ -124,6 +124,8 @@ imap_turn(void)
 
 /* the end of a command */
 
+static void	imap_goodbye(struct lsession *, const char *);
+
 static void
 iop_free(struct iop *op)
 {
@@ -164,7 +166,11 @@ iop_end(struct iop *op, const char *status, const char *code,
 	(void)ibuf_adds(b, "\r\n");
 	s->op = NULL;
 	iop_free(op);
-	imap_input_done(s);
+	/* it was let end */
+	if (proc_self.stopping && (s->ls.flags & LS_ENDING) == 0)
+		imap_goodbye(&s->ls, "Server shutting down");
+	else
+		imap_input_done(s);
 }
 
 /* "%s completed" with the command's name, or a text with [CODE] in front. */

@@ -134,7 +134,8 @@ llisten_free(struct llisten *l)
 		TAILQ_REMOVE(&l->allow, a, entry);
 		free(a);
 	}
-	close(l->fd);
+	if (l->fd != -1)
+		close(l->fd);
 	ltls_unref(l->ctx);
 	free(l->name);
 	free(l);
@@ -1303,13 +1304,28 @@ stop_fired(struct tmo *t)
 	proc_exit(0);
 }
 
+/* Who comes now is refused, rather than left to wait. */
+static void
+listen_end(struct lconf *c)
+{
+	struct llisten *l;
+
+	listen_events(c, 0);
+	if (c == NULL)
+		return;
+	TAILQ_FOREACH(l, &c->listens, entry) {
+		close(l->fd);
+		l->fd = -1;
+	}
+}
+
 static void
 listener_stop(uint32_t grace)
 {
 	struct lsession	*s;
 	uint32_t	 i = 0;
 
-	listen_events(conf, 0);
+	listen_end(conf);
 	if (sessions.used == 0)
 		proc_exit(0);
 	while ((s = lsession_each(&i)) != NULL)

@@ -571,7 +571,6 @@ stop_exit(void)
 	(void)unlink(parent.conf->control);
 	if (parent.pidfile != NULL)
 		(void)unlink(parent.pidfile);
-	listen_close(parent.conf, NULL);
 	log_info("stopped");
 	exit(parent.up ? 0 : 1);
 }
@@ -637,6 +636,7 @@ parent_stop(const char *why)
 	}
 	log_info("stopping: %s", why);
 	reload_stop();
+	listen_close(parent.conf, NULL);
 	parent.stopping = 1;
 	proc_self.stopping = 1;
 	TAILQ_FOREACH(c, &parent.children, entry)
