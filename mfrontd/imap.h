@@ -11,6 +11,7 @@
  *	imap_view.c		a session's view of it; untagged responses
  *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
  *	imap_fetch.c		FETCH; imap_part.c renders the items
+ *	imap_carry.c		messages copied where the storage does not
  *	imap_store.c, imap_copy.c, imap_append.c, imap_search.c
  *
  * A command is an iop: its entry's exec runs at once and either completes
@@ -231,7 +232,9 @@ void	 iacct_need_all(struct iop *, void (*)(struct iop *, enum st_code,
 	    const char *));
 /* We changed it ourselves: read it again before it is used. */
 void	 iacct_changed(struct iacct *);
-/* The command changed what is in a mailbox of its mount. */
+/* What is in a mailbox changed, up to this modseq (0: not known). */
+void	 iacct_moved(struct iacct *, const char *, uint64_t);
+/* The command did that, to a mailbox of its mount. */
 void	 iacct_own(struct iop *, const char *, uint64_t);
 struct mbox *iacct_find(struct iacct *, const char *);
 struct mbox *iacct_by_id(struct iacct *, const char *);

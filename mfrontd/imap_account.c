@@ -305,7 +305,7 @@ iacct_by_id(struct iacct *a, const char *id)
 
 /* what the storage tells */
 
-static void
+void
 iacct_moved(struct iacct *a, const char *id, uint64_t modseq)
 {
 	struct mbox *mb;

@@ -1,18 +1,21 @@
 /*
  * COPY and MOVE (RFC 3501, 6.4.7; RFC 6851; RFC 4315): the storage does
- * them in one step, all or nothing.
+ * them in one step, all or nothing; if it cannot, we do (imap_carry.h).
  */
 #include <sys/types.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "imap.h"
+#include "imap_carry.h"
 #include "log.h"
 
 #define SET_RANGES	4000
 
 struct copy {
 	const char		*name;		/* of the target */
+	struct imount		*to_mount;
+	struct carry		*carry;
 	struct uidset		 uids;
 	struct uidset		 from;
 	struct uidset		 to;
@@ -29,6 +32,7 @@ copy_cleanup(struct iop *op)
 {
 	struct copy *c = op->data;
 
+	carry_free(c->carry);
 	uidset_fini(&c->uids);
 	uidset_fini(&c->from);
 	uidset_fini(&c->to);
@@ -138,6 +142,44 @@ copy_answer(struct streq *rq, enum msg_type type, const void *arg)
 	}
 }
 
+/* By hand: it was done, or it failed. */
+static void
+copy_carried(struct iop *op, const struct carry_job *j, enum st_code code)
+{
+	struct copy	*c = op->data;
+	struct mirror	*m = op->s->view->m;
+
+	if (code != ST_OK) {
+		iop_fail(op, code, NULL);
+		return;
+	}
+	c->to_change.uidvalidity = j->uidvalidity;
+	if (j->ordered && (uidset_copy(&c->from, &j->from_uids) == -1 ||
+	    uidset_copy(&c->to, &j->to_uids) == -1))
+		fatal(NULL);
+	if (c->to_mount == op->mount && strcmp(c->target, m->id) == 0)
+		mirror_need(op, m, copy_synced);
+	else
+		copy_synced(op, ST_OK, "");
+}
+
+static void
+copy_by_hand(struct iop *op)
+{
+	struct copy		*c = op->data;
+	struct carry_job	 j;
+
+	memset(&j, 0, sizeof(j));
+	j.from_mount = op->mount;
+	j.from = op->s->view->m->id;
+	j.to_mount = c->to_mount;
+	j.to = c->target;
+	j.move = c->move;
+	j.done = copy_carried;
+	c->carry = carry_new(op, &j, &c->uids);
+	carry_go(c->carry);
+}
+
 static void
 copy_listed(struct iop *op, enum st_code code, const char *text)
 {
@@ -149,13 +191,22 @@ copy_listed(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	mb = iacct_find(op->mount->account, c->name);
+	mb = iacct_find(c->to_mount->account, c->name);
 	if (mb == NULL) {
 		iop_no(op, "TRYCREATE", "No such mailbox");
 		return;
 	}
+	if (mb->has & MBOX_READONLY || (imount_storage(op->s,
+	    c->to_mount)->caps & CAP(CAP_WRITE)) == 0) {
+		iop_no(op, "READ-ONLY", "The mailbox is read-only");
+		return;
+	}
 	if ((c->target = strdup(mb->id)) == NULL)
 		fatal(NULL);
+	if (c->to_mount != op->mount || !iop_has(op, CAP_COPY)) {
+		copy_by_hand(op);
+		return;
+	}
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
@@ -169,7 +220,6 @@ static void
 copy_begin(struct iop *op, int move)
 {
 	struct iview	*v = op->s->view;
-	struct imount	*to;
 	struct copy	*c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
@@ -177,17 +227,9 @@ copy_begin(struct iop *op, int move)
 	c->move = move;
 	op->data = c;
 	op->cleanup = copy_cleanup;
-	if (!iop_has(op, CAP_COPY)) {
-		iop_no(op, "CANNOT", "The storage cannot copy messages");
-		return;
-	}
-	c->name = imount_of(op->s, op->cmd.copy.mailbox, &to);
+	c->name = imount_of(op->s, op->cmd.copy.mailbox, &c->to_mount);
 	if (c->name == NULL) {
 		iop_no(op, "TRYCREATE", "No such mailbox");
-		return;
-	}
-	if (to != op->mount) {
-		iop_no(op, "CANNOT", "The mailbox is on another storage");
 		return;
 	}
 	if (view_resolve(op, &op->cmd.copy.set, &c->uids) == -1)
@@ -202,7 +244,7 @@ copy_begin(struct iop *op, int move)
 	else if (c->uids.n > SET_RANGES)
 		iop_no(op, "LIMIT", "Too many ranges in the set");
 	else
-		iacct_need(op, copy_listed);
+		iacct_need_of(op, c->to_mount, copy_listed);
 }
 
 void

@@ -297,8 +297,11 @@ fetch_rows(struct iop *op, const struct m_st_rows *rows)
 		    uid = uidset_next(&it)) {
 			if (f->cacheable)
 				mirror_row_put(op->s->view->m, uid, &row);
-			if (uidset_contains(&f->listing, uid))
-				fetch_take_row(op, &row, uid);
+			if (!uidset_contains(&f->listing, uid))
+				continue;
+			if (uidset_remove(&f->listing, uid, uid) == -1)
+				fatal(NULL);
+			fetch_take_row(op, &row, uid);
 		}
 	}
 	uidset_fini(&set);
@@ -344,6 +347,9 @@ list_answer(struct streq *rq, enum msg_type type, const void *arg)
 		fetch_since_lost(op);
 		return;
 	}
+	/* of what is gone there is no row */
+	if (end->code == ST_OK && f->since == 0 && f->listing.n > 0)
+		op->expunged = 1;
 	if (end->code != ST_OK && !f->failed) {
 		f->failed = end->code;
 		uidset_clear(&f->todo);

@@ -8,6 +8,7 @@
 
 #include "charset.h"
 #include "imap.h"
+#include "imap_carry.h"
 #include "listmatch.h"
 #include "log.h"
 
@@ -612,34 +613,101 @@ cmd_delete(struct iop *op)
  * RENAME of INBOX moves its messages into a new mailbox and leaves it
  * empty (RFC 3501, 6.3.5).
  */
+struct rename {
+	char		*inbox;		/* mailbox ids */
+	char		*to;
+	struct uidset	 uids;
+	struct carry	*carry;
+};
+
+static void
+rename_cleanup(struct iop *op)
+{
+	struct rename *r = op->data;
+
+	carry_free(r->carry);
+	uidset_fini(&r->uids);
+	free(r->inbox);
+	free(r->to);
+	free(r);
+}
+
 static void
 rename_moved(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop *op = rq->arg;
 
-	if (type != M_st_end || iop_failed(op, arg))
+	if (type != M_st_end)
 		return;
-	iop_ok(op, "RENAME completed");
+	iacct_changed(op->mount->account);
+	if (!iop_failed(op, arg))
+		iop_ok(op, "RENAME completed");
 }
 
 static void
-rename_created(struct streq *rq, enum msg_type type, const void *arg)
+rename_carried(struct iop *op, const struct carry_job *j, enum st_code code)
+{
+	iacct_changed(op->mount->account);
+	if (code != ST_OK)
+		iop_fail(op, code, NULL);
+	else
+		iop_ok(op, "RENAME completed");
+}
+
+static void
+rename_carry(struct iop *op)
+{
+	struct rename		*r = op->data;
+	struct carry_job	 j;
+
+	memset(&j, 0, sizeof(j));
+	j.from_mount = j.to_mount = op->mount;
+	j.from = r->inbox;
+	j.to = r->to;
+	j.move = 1;
+	j.done = rename_carried;
+	r->carry = carry_new(op, &j, &r->uids);
+	carry_go(r->carry);
+}
+
+/* What is in INBOX, for a storage that cannot move. */
+static void
+rename_listed(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop		*op = rq->arg;
-	const struct m_st_end	*end = arg;
-	struct m_st_copy	 q;
-	struct uidset		 all;
-	struct mbox		*inbox;
+	struct rename		*r = op->data;
+	const struct m_st_rows	*m = arg;
+	struct ibuf		 b;
+	struct st_row		 row;
+	struct uidset		 set;
 
-	if (type == M_st_mbox)
-		op->data = strdup(((const struct m_st_mbox *)arg)->id);
-	if (type != M_st_end)
-		return;
-	inbox = iacct_find(op->mount->account, "INBOX");
-	iacct_changed(op->mount->account);
-	if (end->code != ST_OK || inbox == NULL || op->data == NULL) {
-		iop_fail(op, end->code != ST_OK ? end->code : ST_NONSENSE,
-		    NULL);
+	if (type == M_st_rows) {
+		ibuf_from_buffer(&b, m->rows.p, m->rows.len);
+		uidset_init(&set);
+		while (strow_get(&b, &row) == 1)
+			if (msg_set_get(&row.uids, &set) == -1 ||
+			    uidset_union(&r->uids, &set) == -1)
+				fatal(NULL);
+		uidset_fini(&set);
+		st_credit(rq, (uint32_t)m->rows.len);
+	} else if (type == M_st_end && !iop_failed(op, arg))
+		rename_carry(op);
+}
+
+static void
+rename_move(struct iop *op)
+{
+	struct rename		*r = op->data;
+	struct m_st_copy	 q;
+	struct m_st_list	 ql;
+	struct uidset		 all;
+
+	if (!iop_has(op, CAP_COPY)) {
+		memset(&ql, 0, sizeof(ql));
+		ql.mount = op->mount->number;
+		ql.mailbox = r->inbox;
+		ql.credit = 512 * 1024;
+		iop_ask(op, M_st_list, &ql, rename_listed);
 		return;
 	}
 	uidset_init(&all);
@@ -647,33 +715,58 @@ rename_created(struct streq *rq, enum msg_type type, const void *arg)
 		fatal(NULL);
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
-	q.mailbox = inbox->id;
+	q.mailbox = r->inbox;
 	q.uids = msg_set_of(&all);
-	q.to = op->data;
+	q.to = r->to;
 	q.move = 1;
 	iop_ask(op, M_st_copy, &q, rename_moved);
 	uidset_fini(&all);
 }
 
 static void
-rename_cleanup(struct iop *op)
+rename_created(struct streq *rq, enum msg_type type, const void *arg)
 {
-	free(op->data);
+	struct iop		*op = rq->arg;
+	struct rename		*r = op->data;
+	const struct m_st_end	*end = arg;
+
+	if (type == M_st_mbox && r->to == NULL &&
+	    (r->to = strdup(((const struct m_st_mbox *)arg)->id)) == NULL)
+		fatal(NULL);
+	if (type != M_st_end)
+		return;
+	iacct_changed(op->mount->account);
+	if (end->code != ST_OK || r->to == NULL)
+		iop_fail(op, end->code != ST_OK ? end->code : ST_NONSENSE,
+		    NULL);
+	else
+		rename_move(op);
 }
 
 static void
 rename_inbox(struct iop *op, enum st_code code, const char *text)
 {
-	struct m_st_create q;
+	struct rename		*r;
+	struct mbox		*inbox;
+	struct m_st_create	 q;
 
 	if (code != ST_OK) {
 		iop_fail(op, code, text);
 		return;
 	}
+	if ((inbox = iacct_find(op->mount->account, "INBOX")) == NULL) {
+		iop_no(op, "NONEXISTENT", "No such mailbox");
+		return;
+	}
+	if ((r = calloc(1, sizeof(*r))) == NULL ||
+	    (r->inbox = strdup(inbox->id)) == NULL)
+		fatal(NULL);
+	op->data = r;
 	op->cleanup = rename_cleanup;
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.name = op->cmd.rename.to;
+	q.roles = "";
 	iop_ask(op, M_st_create, &q, rename_created);
 }
 

@@ -27,7 +27,7 @@ imap_capabilities(struct imap *s, struct ibuf *b)
 	}
 	(void)ibuf_adds(b, " NAMESPACE CHILDREN UNSELECT UIDPLUS "
 	    "SPECIAL-USE");
-	if (imap_has(s, CAP_COPY))
+	if (imap_has(s, CAP_WRITE))
 		(void)ibuf_adds(b, " MOVE");
 	if (imap_has(s, CAP_MODSEQ))
 		(void)ibuf_adds(b, " CONDSTORE");
