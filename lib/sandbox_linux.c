@@ -118,8 +118,9 @@ static const char *const sc_base[] = {
 	"mremap", "nanosleep", "pipe2", "poll", "ppoll", "read", "readv",
 	"recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction",
 	"rt_sigprocmask", "rt_sigreturn", "sched_yield", "sendmsg", "sendto",
-	"set_robust_list", "shutdown", "sigaltstack", "sigreturn", "time",
-	"tgkill", "uname", "write", "writev",
+	"set_robust_list", "shutdown", "sigaltstack", "sigreturn",
+	"sysinfo",	/* qsort(3): may it take that much memory? */
+	"time", "tgkill", "uname", "write", "writev",
 #ifdef __SANITIZE_ADDRESS__
 	/* what the sanitizers' runtime calls on its own account */
 	"getpgid", "personality", "readlink", "sched_getaffinity",
