@@ -289,7 +289,7 @@ skip_ws(const char *p, const char *end)
  * text with the tokens and requires the right punctuation everywhere;
  * depth is bounded by jsmn's token array.  Returns where the value ends.
  */
-#define JSON_DEPTH	32
+#define JSON_DEPTH	128
 
 static const char *verify(const struct json *, int *, const char *,
     const char *, int);

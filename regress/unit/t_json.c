@@ -182,9 +182,27 @@ ATF_TC_BODY(places, tc)
 		}
 }
 
+ATF_TC_WITHOUT_HEAD(deep);
+ATF_TC_BODY(deep, tc)
+{
+	static char text[2 * 130 + 1];
+	static jsmntok_t many[130];
+	struct json d;
+	int n;
+
+	for (n = 127; n <= 130; n++) {
+		memset(text, '[', (size_t)n);
+		memset(text + n, ']', (size_t)n);
+		text[2 * n] = '\0';
+		ATF_CHECK_EQ_MSG(n <= 129 ? 0 : -1, json_parse(&d, text,
+		    strlen(text), many, 130), "%d", n);
+	}
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, places);
+	ATF_TP_ADD_TC(tp, deep);
 	ATF_TP_ADD_TC(tp, grammar);
 	ATF_TP_ADD_TC(tp, getters);
 	ATF_TP_ADD_TC(tp, writer);
