@@ -23,6 +23,12 @@ service_capability(struct ibuf *b, enum st_cap cap)
 
 	if (json_key(b, st_cap_names[cap]) == -1)
 		return -1;
+	if (cap == CAP_SEARCH)
+		return search_put_keys(b);
+	if (cap == CAP_SORT)
+		return search_put_sort(b);
+	if (cap == CAP_THREAD)
+		return search_put_thread(b);
 	for (i = 0; i < sizeof(service_details) / sizeof(service_details[0]);
 	    i++)
 		if (service_details[i].cap == cap)

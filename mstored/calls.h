@@ -33,6 +33,20 @@ void	 call_recipients(struct req *, const struct head *);
 void	 call_auth(struct req *, const struct head *);
 void	 call_events(struct req *, const struct head *);
 
+void	 call_search(struct req *, const struct head *);
+
+/*
+ * call_search.c: open before there are threads, start, then stop and close;
+ * the details of its capabilities.
+ */
+int	 search_open(void);
+int	 search_start(void);
+void	 search_stop(void);
+void	 search_close(void);
+int	 search_put_keys(struct ibuf *);
+int	 search_put_sort(struct ibuf *);
+int	 search_put_thread(struct ibuf *);
+
 /* call_content.c: can this be a summary? */
 int	 cache_is_text(const char *, size_t);
 

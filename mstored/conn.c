@@ -273,6 +273,7 @@ conn_request(struct conn *c, const struct head *hd)
 		return;
 	}
 	c->nreq++;
+	server.requests++;
 	r->minor = hd->h.minor;
 	r->keepalive = hd->h.keepalive;
 	r->expect = hd->h.expect;

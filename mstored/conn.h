@@ -95,7 +95,7 @@ struct head {
 struct route {
 	const char	*method;
 	const char	*path;		/* :a account, :m mailbox, :c content */
-	uint64_t	 cap;		/* bit, 0: always there */
+	uint64_t	 cap;		/* bits, all needed; 0: always there */
 	enum body_kind	 body;
 	size_t		 max;		/* of a whole body */
 	/* the head is in; body WHOLE: also the body */
@@ -104,6 +104,7 @@ struct route {
 	int		(*data)(struct req *, const void *, size_t);
 	void		(*end)(struct req *);
 	int		 secret;	/* leave nothing of it in memory */
+	uint64_t	 any;		/* bits, one needed; 0: none */
 };
 
 /* route.c */
@@ -122,6 +123,7 @@ struct server {
 	int64_t		 seq;		/* the last event that was told */
 	struct ibuf	 text;		/* answers are made here */
 	unsigned int	 nconns;
+	uint64_t	 requests;	/* so far */
 	int		 stopping;
 };
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "charset.h"
 #include "log.h"
 #include "mstored.h"
 #include "proc.h"
@@ -23,6 +24,7 @@ embedded_init(void)
 	mstored_defaults(&conf);
 	mstored_boot(&conf);
 	tzset();
+	(void)charset_init();
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "charset.h"
 #include "log.h"
 #include "mstored.h"
 #include "units.h"
@@ -78,6 +79,7 @@ static const struct tunable {
 	T("mailboxes", UNIT_COUNT, 1, 10000000, store.max_mailboxes),
 	T("message", UNIT_SIZE, 1024, (uint64_t)1 << 40, message),
 	T("recipients", UNIT_COUNT, 1, 10000, recipients),
+	T("search-read", UNIT_SIZE, 0, (uint64_t)1 << 40, search_read),
 	T("timeout", UNIT_TIME, 1, 3600, timeout),
 #undef T
 };
@@ -376,6 +378,7 @@ serve(int argc, char **argv)
 	listen_all(&o, fds);
 	mstored_boot(&o.conf);
 	tzset();
+	(void)charset_init();
 	return mstored_run(&o.conf);
 }
 

@@ -37,6 +37,7 @@ mstored_defaults(struct mstored_conf *c)
 	c->dirfd = -1;
 	c->caps = MSTORED_CAPS;
 	c->message = 64 * 1024 * 1024;
+	c->search_read = 64 * 1024 * 1024;
 	c->connections = 1000;
 	c->recipients = 1000;
 	c->timeout = 30;
@@ -139,7 +140,7 @@ start_store(const struct mstored_conf *c)
 		log_warnx("%s", why);
 		return -1;
 	}
-	return 0;
+	return search_open();
 }
 
 /* What the loop has read is over, before it is told of changes. */
@@ -164,6 +165,7 @@ start_threads(void)
 	if (job_init(mstored_before_jobs, server.conf->sink) == -1 ||
 	    (server.auth = worker_start(MSTORED_AUTHS)) == NULL ||
 	    (server.files = worker_start(server.conf->connections)) == NULL ||
+	    search_start() == -1 ||
 	    change_start(writer_store, mstored_failed) == -1) {
 		log_warn("cannot start a thread");
 		return -1;
@@ -227,6 +229,7 @@ mstored_finish(void)
 
 	worker_stop(server.auth);
 	worker_stop(server.files);
+	search_stop();
 	/* what came back belongs to nobody any more, but must be freed */
 	job_drain();
 	change_stop();
@@ -234,6 +237,7 @@ mstored_finish(void)
 	job_fini();
 	store_read_end(server.store);
 	store_close(server.store);
+	search_close();
 	r = store_finish(writer_store);
 	store_close(writer_store);
 	ibuf_fini(&server.text);

@@ -22,7 +22,8 @@
     CAP(CAP_EVENTS) | CAP(CAP_IDEMPOTENCY) | CAP(CAP_COPY) |		\
     CAP(CAP_AUTH) | CAP(CAP_SUBSCRIPTIONS) | CAP(CAP_CACHE) |		\
     CAP(CAP_RANGE) | CAP(CAP_RECIPIENTS) | CAP(CAP_OBJECTID) |		\
-    CAP(CAP_SAVEDATE))
+    CAP(CAP_SAVEDATE) | CAP(CAP_SEARCH) | CAP(CAP_SORT) |		\
+    CAP(CAP_THREAD))
 #define MSTORED_BOOT	64
 
 struct mstored_conf {
@@ -38,6 +39,7 @@ struct mstored_conf {
 	char		 boot[MSTORED_BOOT];	/* by mstored_boot() */
 	log_sink	 sink;		/* NULL: as lib/log.h is set up */
 	uint64_t	 message;	/* bytes, at most */
+	uint64_t	 search_read;	/* bytes read by one search */
 	unsigned int	 connections;
 	unsigned int	 recipients;	/* of one upload */
 	unsigned int	 timeout;	/* s without progress */

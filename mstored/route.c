@@ -26,6 +26,9 @@ static const struct route routes[] = {
 	    BODY_WHOLE, SMALL, call_expunge },
 	{ "POST", "accounts/:a/mailboxes/:m/copy", CAP(CAP_COPY),
 	    BODY_WHOLE, SMALL, call_copy },
+	{ "POST", "accounts/:a/mailboxes/:m/search", 0, BODY_WHOLE, LARGE,
+	    call_search,
+	    .any = CAP(CAP_SEARCH) | CAP(CAP_SORT) | CAP(CAP_THREAD) },
 	{ "GET", "accounts/:a/messages/:c", 0, BODY_NONE, 0, call_content },
 	{ "PUT", "accounts/:a/messages/:c/cache", CAP(CAP_CACHE),
 	    BODY_WHOLE, CACHE_MAX, call_cache },
@@ -92,7 +95,9 @@ route_find(const struct head *hd, uint64_t caps, int *status,
 		return NULL;
 	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		r = &routes[i];
-		if ((r->cap & ~caps) != 0 || !route_matches(&hd->t, r->path))
+		if ((r->cap & ~caps) != 0 ||
+		    (r->any != 0 && (r->any & caps) == 0) ||
+		    !route_matches(&hd->t, r->path))
 			continue;
 		if (route_method(r, &hd->h.method))
 			return r;

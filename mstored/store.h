@@ -175,6 +175,22 @@ struct store_content {
 int	 store_content(struct store *, const char *,
 	    const struct content_id *, struct store_content *);
 
+/*
+ * For the index: the first content after a number, and who has it (the
+ * caller's array of max).  ST_NO_SUCH_MESSAGE: there is none.  The data is
+ * good until the next call.
+ */
+struct store_unindexed {
+	int64_t		 no;
+	uint8_t		 rnd[NAME_RND];
+	struct store_content content;
+	int64_t		*account;
+	size_t		 n, max;
+};
+int	 store_unindexed(struct store *, int64_t, struct store_unindexed *);
+/* How many contents accounts have. */
+int	 store_holdings(struct store *, int64_t *);
+
 /* Is there a content in a file of that name?  1, 0, -1 on an error. */
 int	 store_has_file(struct store *, const uint8_t *);
 

@@ -153,6 +153,10 @@ static const char *const s_sql[Q_MAX] = {
 	    "WHERE data IS NULL AND rnd = ?1 "
 	    "UNION ALL SELECT 1 FROM trash WHERE rnd = ?1",
 
+	[Q_CONTENT_NEXT] = "SELECT min(no) FROM content WHERE no > ?",
+	[Q_CONTENT_BY_NO] = "SELECT rnd, size, data FROM content "
+	    "WHERE no = ?",
+
 	[Q_HOLDING] = "SELECT count(*) FROM holding h "
 	    "JOIN content c ON c.no = h.content "
 	    "WHERE h.content = ? AND h.account = ? AND c.rnd = ?",
@@ -167,6 +171,9 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_HOLDING_DEL] = "DELETE FROM holding "
 	    "WHERE content = ? AND account = ?",
 	[Q_HOLDING_OTHER] = "SELECT count(*) FROM holding WHERE content = ?",
+	[Q_HOLDERS] = "SELECT account FROM holding WHERE content = ? "
+	    "LIMIT ?",
+	[Q_HOLDING_COUNT] = "SELECT count(*) FROM holding",
 	[Q_SUMMARY_PUT] = "INSERT INTO summary VALUES (?, ?, ?) "
 	    "ON CONFLICT (content, account) DO UPDATE "
 	    "SET text = excluded.text",

@@ -8,7 +8,7 @@ from store import Server, StoreTest, atf, box
 
 ALL = ('write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
        'subscriptions', 'cache', 'range', 'recipients', 'objectid',
-       'savedate')
+       'savedate', 'search', 'sort', 'thread')
 
 
 class Mailboxes(StoreTest):
