@@ -1,13 +1,12 @@
 """Trees to build, run and install in, and a network that has nothing in it.
 
-The ports of "make run" and of the installed configuration are the usual
-ones.  So that nobody's are in the way, what is started here runs in a
-network namespace of its own.
+The ports of "make run" and of the sample configuration are fixed.  So that
+nobody else's are in the way, those tests have a network of their own.
 """
 
+import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import tls                                              # noqa: E402
 from house import TOP                                   # noqa: E402
 from whole import HASH, PASSWORD, SLOW                  # noqa: E402
 
+CLONE_NEWNET = 0x40000000
 SANITIZED = 'SANITIZED' in os.environ
 # what a build leaves
 BUILT = ('*.o', '*.a', '*.d', '.depend', '*.t', '*.f', '__pycache__',
@@ -69,33 +69,20 @@ def until(what, seconds, why=lambda: ''):
         time.sleep(0.02)
 
 
-class Net:
-    """A network namespace with a loopback interface; and mounts that
-    nobody else sees, if asked"""
+def own_network():
+    """From now on this process, and what it starts, has a network of its
+    own with nothing but a loopback interface"""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == -1:
+        raise unittest.SkipTest('no network namespace: ' +
+                                os.strerror(ctypes.get_errno()))
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
 
-    def __init__(self, *more):
-        argv = ['unshare', '--net', *more, '--', 'sh', '-c',
-                'ip link set lo up && echo up && exec sleep 100000']
-        self.proc = subprocess.Popen(argv, stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE)
-        if self.proc.stdout.readline() != b'up\n':
-            self.end()
-            raise unittest.SkipTest('no network namespace: ' +
-                                    self.error.decode().strip())
 
-    def end(self):
-        self.proc.kill()
-        _, self.error = self.proc.communicate()
-
-    def wrap(self, *argv):
-        return ['nsenter', '-t', str(self.proc.pid), '-n', '--', *argv]
-
-    def listeners(self):
-        """Ports of the loopback address that are listened on"""
-        out = subprocess.run(self.wrap('cat', '/proc/net/tcp'), check=True,
-                             capture_output=True, text=True).stdout
-        rows = [line.split() for line in out.splitlines()[1:]]
-        return {int(r[1].split(':')[1], 16) for r in rows if r[3] == '0A'}
+def listeners():
+    """The ports that are listened on, IPv4's"""
+    with open('/proc/net/tcp') as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    return {int(r[1].split(':')[1], 16) for r in rows if r[3] == '0A'}
 
 
 class InstallTest(unittest.TestCase):
@@ -106,7 +93,6 @@ class InstallTest(unittest.TestCase):
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith(('MAKE', 'MFLAGS'))}
         self.env.update(LC_ALL='C.UTF-8', MAKEFLAGS='-j2')
-        self.net = None
 
     def path(self, *names):
         return os.path.join(self.top, *names)
@@ -117,15 +103,8 @@ class InstallTest(unittest.TestCase):
         os.chmod(self.path(name), mode)
         return self.path(name)
 
-    def network(self, *more):
-        self.net = Net(*more)
-        self.addCleanup(self.net.end)
-        return self.net
-
     def run_ok(self, *argv, status=0, timeout=120, **more):
-        """Its output; in the network, if there is one"""
-        if self.net is not None:
-            argv = self.net.wrap(*argv)
+        """Its output"""
         more.setdefault('env', self.env)
         p = subprocess.run(argv, stdin=subprocess.DEVNULL, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -142,6 +121,6 @@ def ends(pids, seconds=20):
           lambda: 'still there: %r' % [p for p in pids if running(p)])
 
 
-__all__ = ['HASH', 'InstallTest', 'Net', 'PASSWORD', 'SANITIZED', 'SLOW',
-           'TOP', 'atf', 'copy_tree', 'ends', 'root', 'running', 'signal',
-           'subprocess', 'tls', 'unittest', 'until']
+__all__ = ['HASH', 'InstallTest', 'PASSWORD', 'SANITIZED', 'SLOW', 'TOP',
+           'atf', 'copy_tree', 'ends', 'listeners', 'own_network', 'root',
+           'running', 'tls', 'unittest', 'until']
