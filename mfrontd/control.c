@@ -34,6 +34,7 @@
 #define TARGETS_MAX	256		/* processes asked for one answer */
 #define PAGE		200		/* sessions asked for at once */
 #define QUEUE_LOW	(32 * 1024)	/* ask on when no more waits */
+#define HELLO_SECS	3		/* to say which version it is */
 #define CLIENT_SECS	15		/* to say or read something */
 #define PROCESS_SECS	10		/* to answer */
 #define PARENT_SECS	120		/* a reload waits for every process */
@@ -101,8 +102,8 @@ static int			 nclients;
 static int			 listenfd = -1, stagedfd = -1;
 static struct event		 ev_listen;
 static int			 listening;	/* ev_listen is added */
-static struct tmo_class		 client_class, process_class, parent_class,
-				 stop_class, accept_class;
+static struct tmo_class		 hello_class, client_class, process_class,
+				 parent_class, stop_class, accept_class;
 static struct tmo		 stop_tmo, accept_tmo;
 static uint32_t			 lastreq;
 
@@ -157,7 +158,7 @@ client_timer(struct client *c, int progress)
 	if (c->q != NULL && imsgbuf_queuelen(&c->ib) == 0)
 		tmo_stop(&c->tmo);
 	else if (progress || c->tmo.class == NULL)
-		tmo_start(&c->tmo, &client_class);
+		tmo_start(&c->tmo, c->hello ? &client_class : &hello_class);
 }
 
 static void
@@ -865,6 +866,7 @@ control_stop(uint32_t grace)
 static int
 control_init(void)
 {
+	tmo_class_init(&hello_class, HELLO_SECS, client_fired);
 	tmo_class_init(&client_class, CLIENT_SECS, client_fired);
 	tmo_class_init(&process_class, PROCESS_SECS, ask_fired);
 	tmo_class_init(&parent_class, PARENT_SECS, ask_fired);
