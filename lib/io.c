@@ -152,6 +152,18 @@ io_hold(struct io *io, int on)
 }
 
 void
+io_last_word(struct io *io)
+{
+	io->flags |= IO_LAST_WORD;
+}
+
+int
+io_deaf(const struct io *io)
+{
+	return (io->flags & IO_DEAF) != 0;
+}
+
+void
 io_secret(struct io *io, int on)
 {
 	if (on)
@@ -246,6 +258,19 @@ io_send(struct io *io, const void *p, size_t len)
 }
 
 static void
+io_send_failed(struct io *io)
+{
+	if ((io->flags & (IO_LAST_WORD | IO_EOF | IO_CLOSING)) !=
+	    IO_LAST_WORD) {
+		io->flags |= IO_DEAD;
+		return;
+	}
+	io->why = NULL;
+	io->flags |= IO_DEAF;
+	ibuf_wipe(&io->out);
+}
+
+static void
 io_flush(struct io *io)
 {
 	size_t	total = 0;
@@ -253,11 +278,13 @@ io_flush(struct io *io)
 
 	if (io->flags & (IO_DEAD | IO_HANDSHAKE))
 		return;
+	if (io->flags & IO_DEAF)
+		ibuf_wipe(&io->out);
 	while (ibuf_size(&io->out) > 0 && total < IO_SEND_MAX) {
 		n = io_send(io, ibuf_data(&io->out), ibuf_size(&io->out));
 		if (n == -1) {
-			io->flags |= IO_DEAD;
-			return;
+			io_send_failed(io);
+			break;
 		}
 		if (n == 0)
 			break;
@@ -265,6 +292,8 @@ io_flush(struct io *io)
 		io->nout += (uint64_t)n;
 		total += (size_t)n;
 	}
+	if (io->flags & IO_DEAD)
+		return;
 	if (ibuf_size(&io->out) == 0) {
 		if (io->flags & IO_SECRET)
 			ibuf_wipe(&io->out);

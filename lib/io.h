@@ -59,7 +59,9 @@ enum io_flag {
 	IO_HIGH		= 0x0400,	/* the queue went over the mark */
 	IO_READING	= 0x0800,	/* the read event is added */
 	IO_SECRET	= 0x1000,	/* wipe what was read: not logged in */
-	IO_HELD		= 0x2000	/* the peer's end has to wait */
+	IO_HELD		= 0x2000,	/* the peer's end has to wait */
+	IO_LAST_WORD	= 0x4000,	/* see io_last_word() */
+	IO_DEAF		= 0x8000	/* the peer reads no more */
 };
 
 struct io {
@@ -115,6 +117,14 @@ void	 io_abort(struct io *, const char *);
  * being made for one that has sent its last byte.
  */
 void	 io_hold(struct io *, int);
+
+/*
+ * A peer that reads no more may have said why: with this a failed write
+ * does not close the connection, what is queued is dropped, and what the
+ * peer has sent is worked off to its end.
+ */
+void	 io_last_word(struct io *);
+int	 io_deaf(const struct io *);
 
 /* While set, nothing that was read or sent is left behind in memory. */
 void	 io_secret(struct io *, int);

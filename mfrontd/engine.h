@@ -7,7 +7,7 @@
  *	engine_storage.c	storages: service document, health, queue
  *	engine_http.c		one HTTP exchange on one connection
  *	engine_req.c		a listener's request: what is common
- *	engine_read.c, engine_write.c, engine_upload.c	the calls
+ *	engine_read.c, engine_write.c, engine_upload.c, engine_offload.c	the calls
  *	engine_events.c		the event stream
  *	engine_cache.c		contents kept in memory
  *	engine_recent.c		\Recent
@@ -35,6 +35,7 @@
 
 #define HELD_MAX	(128 * 1024)	/* bytes of a body we hold whole */
 #define LINE_MAX_ND	65536		/* of a line of NDJSON */
+#define UPLOAD_LINE	(1024 * 1024)	/* the JSON before a content */
 #define JSON_MAX	(256 * 1024)	/* of an answer that is one value */
 
 struct account;
@@ -56,7 +57,8 @@ struct eurl {
 	uint16_t		 port;
 	char			*path;
 	char			*sock;
-	time_t			 down_until;	/* 0: no reason to doubt it */
+	time_t			 down_until;	/* cannot be reached before */
+	time_t			 wait_until;	/* is not to be asked before */
 	int			 backoff;	/* seconds */
 	TAILQ_ENTRY(eurl)	 entry;
 };
@@ -162,6 +164,8 @@ void		 estorage_stats(struct proc_peer *, uint32_t);
 void		 estorage_ask(struct estorage *);
 /* Another connection for the pool, if it may have one. */
 void		 estorage_connect(struct estorage *);
+/* It asks for so many seconds without a request of ours. */
+void		 estorage_url_wait(struct estorage *, int, uint32_t);
 /* This way does not work now; others are tried, or all that waits fails. */
 void		 estorage_url_failed(struct estorage *, struct eurl *,
 		    const char *);
@@ -195,6 +199,7 @@ struct hreq {
 	const char		*ctype;		/* of the body, NULL: none */
 	char			 key[33];	/* Idempotency-Key, "": none */
 	char			 session[64];
+	char			 match[160];	/* a field with its CRLF */
 	uint64_t		 range_from;	/* with range set */
 	uint64_t		 range_len;
 	int			 range;
@@ -234,6 +239,8 @@ struct hreq {
 	int			 problem;	/* the answer is problem+json */
 	uint32_t		 retry_after;
 	int			 tries;
+	int			 url;		/* that it went to, -1: none */
+	size_t			 scanned;	/* bytes of reply without a \n */
 	int			 paused;
 	int			 answered;	/* a byte has come */
 	int			 ended;		/* NDJSON: the last line */
@@ -270,6 +277,8 @@ void		 hreq_fail_waiting(struct estorage *, enum st_code,
 void		 hconn_new(struct estorage *, struct eurl *, int);
 void		 hconn_close_idle(struct estorage *);
 uint32_t	 hconn_busy(const struct estorage *);
+/* Is there a connection that serves requests, now or in a moment? */
+int		 hconn_any(const struct estorage *);
 void		 hreq_finish(struct hreq *, enum st_code, const char *,
 		    struct json *);
 
@@ -306,11 +315,19 @@ struct grant {
 	RB_ENTRY(grant)		 entry;
 };
 
+/* The recipients of one transaction stand in one line of JSON. */
+struct txn {
+	uint32_t		 session;
+	uint32_t		 txn;
+	size_t			 bytes;		/* of that line */
+	TAILQ_HEAD(txn_rcpts, rcpt) rcpts;
+	RB_ENTRY(txn)		 entry;
+};
+
 /* A recipient of one delivery; its handle is auth's. */
 struct rcpt {
 	uint32_t		 handle;
-	uint32_t		 session;
-	uint32_t		 txn;
+	struct txn		*txn;
 	uint32_t		 req;		/* of auth, until it is known */
 	struct epeer		*peer;
 	struct account		*account;
@@ -318,6 +335,7 @@ struct rcpt {
 	char			*address;
 	int			 ready;
 	struct hreq		*lookup;	/* for the INBOX's id */
+	TAILQ_ENTRY(rcpt)	 bytxn;
 	RB_ENTRY(rcpt)		 entry;
 };
 
@@ -330,6 +348,7 @@ struct epeer {
 	struct proc_peer	*peer;		/* NULL: not connected */
 	RB_HEAD(grants, grant)	 grants;
 	RB_HEAD(rcpts, rcpt)	 rcpts;
+	RB_HEAD(txns, txn)	 txns;
 	RB_HEAD(ereqs, ereq)	 reqs;
 	uint32_t		 nreqs;
 	uint32_t		 told;		/* event that it was told last */
@@ -401,6 +420,7 @@ struct ereq {
 	uint64_t		 left;		/* bytes still to send */
 	uint64_t		 got;
 	int			 ranged;
+	int			 wrong;		/* another range than asked */
 	int			 keep;		/* collect for the cache */
 	struct ibuf		 whole;
 	struct content		*content;
@@ -464,6 +484,13 @@ void		 eupload_deliver(struct ereq *, const void *);
 void		 eupload_data(struct ereq *, const void *, size_t);
 void		 eupload_end(struct ereq *);
 void		 eupload_free(struct ereq *);
+void		 eoffload_search(struct ereq *, const void *);
+void		 eoffload_dict(struct ereq *, const void *);
+void		 eoffload_quota(struct ereq *, const void *);
+void		 eoffload_meta_get(struct ereq *, const void *);
+void		 eoffload_meta_set(struct ereq *, const void *);
+void		 eoffload_batch(struct ereq *, const void *);
+void		 eupload_blob(struct ereq *, const void *);
 void		 erecent(struct ereq *, const void *);
 void		 erecent_free(struct account *);
 

@@ -14,10 +14,13 @@
 
 #define UNCONNECTED_SECS	30	/* a process auth knows, and we not */
 #define ACCOUNTS_KEPT		20000	/* without a grant, for \Recent */
+#define RCPT_JSON		64	/* a recipient in a line, but its texts */
+#define LINE_JSON		4096	/* a line, but its recipients */
 
 static int	account_cmp(const struct account *, const struct account *);
 static int	grant_cmp(const struct grant *, const struct grant *);
 static int	rcpt_cmp(const struct rcpt *, const struct rcpt *);
+static int	txn_cmp(const struct txn *, const struct txn *);
 static int	epeer_cmp(const struct epeer *, const struct epeer *);
 
 RB_HEAD(accounts, account);
@@ -25,6 +28,7 @@ RB_HEAD(epeers, epeer);
 RB_PROTOTYPE_STATIC(accounts, account, entry, account_cmp)
 RB_PROTOTYPE_STATIC(grants, grant, entry, grant_cmp)
 RB_PROTOTYPE_STATIC(rcpts, rcpt, entry, rcpt_cmp)
+RB_PROTOTYPE_STATIC(txns, txn, entry, txn_cmp)
 RB_PROTOTYPE_STATIC(epeers, epeer, entry, epeer_cmp)
 
 static struct accounts	accounts = RB_INITIALIZER(&accounts);
@@ -57,6 +61,14 @@ rcpt_cmp(const struct rcpt *a, const struct rcpt *b)
 }
 
 static int
+txn_cmp(const struct txn *a, const struct txn *b)
+{
+	if (a->session != b->session)
+		return a->session < b->session ? -1 : 1;
+	return a->txn < b->txn ? -1 : a->txn > b->txn;
+}
+
+static int
 epeer_cmp(const struct epeer *a, const struct epeer *b)
 {
 	return a->gen < b->gen ? -1 : a->gen > b->gen;
@@ -65,6 +77,7 @@ epeer_cmp(const struct epeer *a, const struct epeer *b)
 RB_GENERATE_STATIC(accounts, account, entry, account_cmp)
 RB_GENERATE_STATIC(grants, grant, entry, grant_cmp)
 RB_GENERATE_STATIC(rcpts, rcpt, entry, rcpt_cmp)
+RB_GENERATE_STATIC(txns, txn, entry, txn_cmp)
 RB_GENERATE_STATIC(epeers, epeer, entry, epeer_cmp)
 
 /* accounts */
@@ -163,6 +176,7 @@ epeer_get(uint32_t gen)
 	ep->gen = gen;
 	RB_INIT(&ep->grants);
 	RB_INIT(&ep->rcpts);
+	RB_INIT(&ep->txns);
 	RB_INIT(&ep->reqs);
 	RB_INSERT(epeers, &epeers, ep);
 	tmo_start(&ep->tmo, &unconnected_class);
@@ -180,12 +194,20 @@ grant_free(struct grant *g)
 	free(g);
 }
 
+/* The transaction goes with its last recipient. */
 static void
 rcpt_free(struct rcpt *r)
 {
+	struct txn *t = r->txn;
+
 	if (r->lookup != NULL)
 		hreq_cancel(r->lookup);
 	RB_REMOVE(rcpts, &r->peer->rcpts, r);
+	TAILQ_REMOVE(&t->rcpts, r, bytxn);
+	if (TAILQ_EMPTY(&t->rcpts)) {
+		RB_REMOVE(txns, &r->peer->txns, t);
+		free(t);
+	}
 	account_unref(r->account);
 	free(r->mailbox);
 	free(r->address);
@@ -257,15 +279,23 @@ grant_find(struct epeer *ep, uint32_t session, uint16_t mount)
 }
 
 static void
-answer_grant(struct proc_peer *auth, uint32_t req, enum st_code code,
-    uint32_t acct)
+answer_text(struct proc_peer *auth, uint32_t req, enum st_code code,
+    uint32_t acct, const char *text)
 {
 	struct m_grant_ok m;
 
 	m.code = (uint16_t)code;
 	m.acct = acct;
-	m.text = code == ST_OK ? "" : st_error(code)->text;
+	m.text = text;
 	proc_send(auth, M_grant_ok, 0, req, -1, &m);
+}
+
+static void
+answer_grant(struct proc_peer *auth, uint32_t req, enum st_code code,
+    uint32_t acct)
+{
+	answer_text(auth, req, code, acct,
+	    code == ST_OK ? "" : st_error(code)->text);
 }
 
 /*
@@ -309,13 +339,27 @@ egrant_grant(struct proc_peer *p, struct imsg *msg, const void *arg)
 	answer_grant(p, msg->req, ST_OK, g->account->acct);
 }
 
+/* By its recipients, with the last of which it goes. */
+static void
+txn_free(struct txn *t)
+{
+	struct rcpt *r, *last = TAILQ_LAST(&t->rcpts, txn_rcpts);
+	int	     more = 1;
+
+	while (more) {
+		r = TAILQ_FIRST(&t->rcpts);
+		more = r != last;
+		rcpt_free(r);
+	}
+}
+
 void
 egrant_revoke(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
 	const struct m_revoke	*m = arg;
 	struct epeer		*ep = epeer_find(m->gen);
 	struct grant		*g, *next, key;
-	struct rcpt		*r, *rnext;
+	struct txn		*t, *tnext, tkey;
 
 	if (ep == NULL)
 		return;
@@ -328,9 +372,13 @@ egrant_revoke(struct proc_peer *p, struct imsg *msg, const void *arg)
 			break;
 		grant_free(g);
 	}
-	RB_FOREACH_SAFE(r, rcpts, &ep->rcpts, rnext)
-		if (r->session == m->session)
-			rcpt_free(r);
+	tkey.session = m->session;
+	tkey.txn = 0;
+	for (t = RB_NFIND(txns, &ep->txns, &tkey); t != NULL &&
+	    t->session == m->session; t = tnext) {
+		tnext = RB_NEXT(txns, &ep->txns, t);
+		txn_free(t);
+	}
 }
 
 /* A new auth learns what the old one granted. */
@@ -364,6 +412,18 @@ egrant_count(void)
 }
 
 /* recipients */
+
+/* Bytes of a text in JSON, at most. */
+static size_t
+json_len(const char *s)
+{
+	size_t n = 2;
+
+	for (; *s != '\0'; s++)
+		n += (unsigned char)*s < ' ' || *s == 0x7f ? 6 :
+		    *s == '"' || *s == '\\' ? 2 : 1;
+	return n;
+}
 
 struct rcpt *
 rcpt_find(struct epeer *ep, uint32_t handle)
@@ -438,12 +498,49 @@ rcpt_inbox(struct rcpt *r, struct estorage *st)
 	(void)hreq_account(h, r->account->name);
 	(void)ibuf_adds(&h->target, "/mailboxes");
 	snprintf(h->session, sizeof(h->session), "%s-%x-%x", proc_self.boot,
-	    r->peer->gen, r->session);
+	    r->peer->gen, r->txn->session);
 	h->line = inbox_line;
 	h->done = inbox_done;
 	h->arg = r;
 	r->lookup = h;
 	hreq_submit(h);
+}
+
+static struct txn *
+txn_find(struct epeer *ep, uint32_t session, uint32_t txn)
+{
+	struct txn key;
+
+	key.session = session;
+	key.txn = txn;
+	return RB_FIND(txns, &ep->txns, &key);
+}
+
+/*
+ * All recipients of a transaction go into one line, whose length is
+ * limited: NULL when one more would not fit.
+ */
+static struct txn *
+txn_room(struct epeer *ep, const struct m_grant_rcpt *m,
+    const struct estorage *st)
+{
+	struct txn	*t = txn_find(ep, m->session, m->txn);
+	size_t		 n;
+
+	n = RCPT_JSON + json_len(m->account) + json_len(m->address) + 256;
+	if ((t != NULL ? t->bytes : LINE_JSON) + n > st->limit_upload_line)
+		return NULL;
+	if (t == NULL) {
+		if ((t = calloc(1, sizeof(*t))) == NULL)
+			fatal(NULL);
+		t->session = m->session;
+		t->txn = m->txn;
+		t->bytes = LINE_JSON;
+		TAILQ_INIT(&t->rcpts);
+		RB_INSERT(txns, &ep->txns, t);
+	}
+	t->bytes += n;
+	return t;
 }
 
 void
@@ -453,6 +550,7 @@ egrant_rcpt(struct proc_peer *p, struct imsg *msg, const void *arg)
 	struct epeer			*ep = epeer_get(m->gen);
 	struct estorage			*st = estorage_find(m->storage);
 	struct rcpt			*r;
+	struct txn			*t;
 
 	if (!account_ok(m->account)) {
 		answer_grant(p, msg->req, ST_NO_SUCH_ACCOUNT, 0);
@@ -462,12 +560,17 @@ egrant_rcpt(struct proc_peer *p, struct imsg *msg, const void *arg)
 		answer_grant(p, msg->req, ST_UNAVAILABLE, 0);
 		return;
 	}
+	if ((t = txn_room(ep, m, st)) == NULL) {
+		answer_text(p, msg->req, ST_TRY_LATER, 0,
+		    "Too many recipients in one transaction");
+		return;
+	}
 	if ((r = calloc(1, sizeof(*r))) == NULL ||
 	    (r->address = strdup(m->address)) == NULL)
 		fatal(NULL);
 	r->handle = m->rcpt;
-	r->session = m->session;
-	r->txn = m->txn;
+	r->txn = t;
+	TAILQ_INSERT_TAIL(&t->rcpts, r, bytxn);
 	r->req = msg->req;
 	r->peer = ep;
 	r->account = account_get(m->storage, m->account);
@@ -486,13 +589,10 @@ egrant_revoke_txn(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
 	const struct m_revoke_txn	*m = arg;
 	struct epeer			*ep = epeer_find(m->gen);
-	struct rcpt			*r, *next;
+	struct txn			*t;
 
-	if (ep == NULL)
-		return;
-	RB_FOREACH_SAFE(r, rcpts, &ep->rcpts, next)
-		if (r->session == m->session && r->txn == m->txn)
-			rcpt_free(r);
+	if (ep != NULL && (t = txn_find(ep, m->session, m->txn)) != NULL)
+		txn_free(t);
 }
 
 void

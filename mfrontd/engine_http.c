@@ -77,6 +77,7 @@ hreq_new(struct estorage *st, const char *method, enum hreq_answer answer)
 	r->st = st;
 	r->method = method;
 	r->answer = answer;
+	r->url = -1;
 	ibuf_init(&r->target, HTTP_HEAD_MAX / 2);
 	ibuf_init(&r->body, HELD_MAX + 2 * 1024 * 1024);
 	ibuf_init(&r->reply, JSON_MAX + IO_READ_MAX);
@@ -450,19 +451,20 @@ nd_lines(struct hconn *c, const void *data, size_t len)
 
 	if (ibuf_add(&r->reply, data, len) == -1)
 		return -1;
-	while (c->req == r &&
-	    (nl = memchr(p = ibuf_data(&r->reply), '\n',
-	    ibuf_size(&r->reply))) != NULL) {
+	while ((nl = memchr((p = ibuf_data(&r->reply)) + r->scanned, '\n',
+	    ibuf_size(&r->reply) - r->scanned)) != NULL) {
 		n = (size_t)(nl - p);
+		r->scanned = 0;
 		if (n > LINE_MAX_ND || nd_line(r, (char *)p, n) == -1)
 			return -1;
-		if (c->req == r)
-			ibuf_drain(&r->reply, n + 1);
+		if (c->req != r)
+			return 0;
+		ibuf_drain(&r->reply, n + 1);
 	}
-	if (c->req == r && ibuf_size(&r->reply) > LINE_MAX_ND)
+	if (ibuf_size(&r->reply) > LINE_MAX_ND)
 		return -1;
-	if (c->req == r)
-		ibuf_compact(&r->reply);
+	r->scanned = ibuf_size(&r->reply);
+	ibuf_compact(&r->reply);
 	return 0;
 }
 
@@ -607,8 +609,8 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 		}
 		return n;
 	}
-	/* nobody can have stored what he has not read yet */
-	if (h.status < 300 && c->unsent)
+	/* nobody can have done what he has not read */
+	if (h.status < 300 && (c->unsent || io_deaf(&c->io)))
 		return -1;
 	r->answered = 1;
 	r->status = h.status;
@@ -618,6 +620,9 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	http_body_init(&c->body, &h);
 	tmo_start(&c->tmo, &answer_class);
 	r->problem = is_problem(&h);
+	/* 429 is about this request alone, 503 about all of them */
+	if (h.status == 503 && r->retry_after > 0 && c->url != NULL)
+		estorage_url_wait(c->st, c->url->id, r->retry_after);
 	if (h.status > 299 && !r->problem) {
 		/* a proxy's page: the body is not for us */
 		if (h.framing != HTTP_NOBODY && (h.framing != HTTP_LENGTH ||
@@ -720,6 +725,7 @@ hconn_secured(struct io *io)
 {
 	struct hconn *c = io->arg;
 
+	tmo_start(&c->tmo, &idle_class);
 	hreq_dispatch(c->st);
 }
 
@@ -812,6 +818,8 @@ hreq_put_head(struct hreq *r, const struct eurl *u, struct ibuf *b)
 	hreq_trace(b);
 	if (r->key[0] != '\0')
 		put_field(b, "Idempotency-Key: ", r->key);
+	if (r->match[0] != '\0')
+		(void)ibuf_adds(b, r->match);
 	if (r->range)
 		(void)ibuf_addf(b, "Range: bytes=%llu-%llu\r\n",
 		    (unsigned long long)r->range_from,
@@ -848,6 +856,8 @@ hconn_give(struct hconn *c, struct hreq *r)
 	c->before = c->io.nout;
 	r->ended = r->answered = 0;
 	r->lines = 0;
+	r->scanned = 0;
+	r->url = c->url->id;
 	ibuf_drain(&r->reply, ibuf_size(&r->reply));
 	c->keep = 1;
 	c->unsent = r->streams;
@@ -947,8 +957,11 @@ hconn_new(struct estorage *st, struct eurl *u, int fd)
 	st->nconns++;
 	TAILQ_INSERT_HEAD(&st->idle, c, entry);
 	tmo_start(&c->tmo, &idle_class);
-	if (u->kind == URL_HTTPS)
+	io_last_word(&c->io);
+	if (u->kind == URL_HTTPS) {
+		tmo_start(&c->tmo, &answer_class);
 		(void)io_tls_client(&c->io, st->tls, u->host);
+	}
 	io_resume(&c->io);
 	hreq_dispatch(st);
 }
@@ -984,10 +997,27 @@ hconn_free_one(struct estorage *st)
 	struct hconn *c;
 
 	TAILQ_FOREACH(c, &st->idle, entry)
-		if (c->url != NULL && (c->io.flags & (IO_DEAD | IO_CLOSING |
+		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
+		    (c->io.flags & (IO_DEAD | IO_CLOSING |
 		    IO_HANDSHAKE)) == 0)
 			return c;
 	return NULL;
+}
+
+int
+hconn_any(const struct estorage *st)
+{
+	const struct hconn *c;
+
+	TAILQ_FOREACH(c, &st->idle, entry)
+		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
+		    (c->io.flags & IO_DEAD) == 0)
+			return 1;
+	TAILQ_FOREACH(c, &st->busy, entry)
+		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
+		    c->req != NULL && !c->req->endless && !c->req->paused)
+			return 1;
+	return 0;
 }
 
 static struct hreq *
@@ -1060,8 +1090,10 @@ answer_fired(struct tmo *t)
 {
 	struct hconn *c = hconn_of(t);
 
-	if (c->req == NULL)
+	if (c->req == NULL) {
+		io_abort(&c->io, "no TLS handshake in time");
 		return;
+	}
 	if (c->req->endless && c->req->answered)
 		return;
 	log_debug("storage %s: no answer to %s %.*s", c->st->name,

@@ -2,6 +2,7 @@
  * Calls that read: mailboxes, listings, contents.
  */
 #include <sys/types.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct mbox_texts {
 	char	name[1001];
 	char	state[256];
 	char	roles[256];
+	char	objectid[256];
 };
 
 static void
@@ -80,12 +82,17 @@ mbox_read(struct json *j, struct m_st_mbox *m, struct mbox_texts *t)
 	m->name = t->name;
 	m->state = t->state;
 	m->roles = t->roles;
+	m->objectid = t->objectid;
 	if (nd_text(j, json_member(j, 0, "name"), t->name,
 	    sizeof(t->name)) == -1 || mbox_optional(j, m, t) == -1)
 		return -1;
 	if (m->has & MBOX_NONEXISTENT)
 		return 0;
 	mbox_roles(j, t->roles, sizeof(t->roles));
+	if (json_member(j, 0, "objectid") != -1 && nd_id(j,
+	    json_member(j, 0, "objectid"), t->objectid,
+	    sizeof(t->objectid)) == -1)
+		return -1;
 	if (nd_id(j, json_member(j, 0, "id"), t->id, sizeof(t->id)) == -1 ||
 	    json_u32(j, json_member(j, 0, "uidvalidity"),
 	    &m->uidvalidity) != 1 || m->uidvalidity == 0 ||
@@ -169,6 +176,7 @@ applied_fields(struct json *j, int applied)
 		{ "flags", ROW_FLAGS }, { "id", ROW_ID },
 		{ "size", ROW_SIZE }, { "date", ROW_DATE },
 		{ "modseq", ROW_MODSEQ }, { "cache", ROW_CACHE },
+		{ "savedate", ROW_SAVEDATE }, { "threadid", ROW_THREADID },
 	};
 	const char	*s;
 	size_t		 len, k;
@@ -303,6 +311,10 @@ eread_list(struct ereq *e, const void *arg)
 	e->fields = m->fields;
 	if (!estorage_has(e->st, CAP_CACHE))
 		e->fields &= ~(uint32_t)ROW_CACHE;
+	if (!estorage_has(e->st, CAP_SAVEDATE))
+		e->fields &= ~(uint32_t)ROW_SAVEDATE;
+	if (!estorage_has(e->st, CAP_OBJECTID))
+		e->fields &= ~(uint32_t)ROW_THREADID;
 	if (!estorage_has(e->st, CAP_MODSEQ))
 		e->fields &= ~(uint32_t)ROW_MODSEQ;
 	e->since = estorage_has(e->st, CAP_MODSEQ) ? m->since : 0;
@@ -345,14 +357,34 @@ eread_get_more(struct ereq *e)
 		ereq_end(e, ST_OK, "", 0);
 }
 
+/* Is it the part that was asked for? (RFC 9110, 14.4) */
+static int
+get_range_ok(const struct hreq *h, const struct http_head *head)
+{
+	const struct http_str	*v = http_field(head, "Content-Range");
+	char			 want[64];
+	int			 n;
+
+	n = snprintf(want, sizeof(want), "bytes %llu-%llu/",
+	    (unsigned long long)h->range_from,
+	    (unsigned long long)(h->range_from + h->range_len - 1));
+	return h->range && v != NULL && v->len > (size_t)n &&
+	    strncasecmp(v->p, want, (size_t)n) == 0;
+}
+
 static void
 get_head(struct hreq *h, const struct http_head *head)
 {
 	struct ereq *e = h->arg;
 
-	if (head->status == 206) {
-		e->ranged = 1;
-		e->skip = 0;
+	if (head->status != 206)
+		return;
+	e->ranged = 1;
+	e->skip = 0;
+	/* bytes from elsewhere would be told as these: none are */
+	if (!get_range_ok(h, head)) {
+		e->left = 0;
+		e->wrong = 1;
 	}
 }
 
@@ -385,12 +417,15 @@ get_done(struct hreq *h, enum st_code code, const char *text, struct json *j)
 	struct ereq *e = h->arg;
 
 	/* the size is exact: less was cut off, more is not this message */
-	if (code == ST_OK && (e->left > 0 ||
+	if (code == ST_OK && e->wrong) {
+		code = ST_NONSENSE;
+		text = st_error(code)->text;
+	} else if (code == ST_OK && (e->left > 0 ||
 	    (!e->ranged && e->got != e->size))) {
 		code = e->got < e->size ? ST_CUT : ST_NONSENSE;
 		text = st_error(code)->text;
 	}
-	if (code == ST_OK && e->keep)
+	if (code == ST_OK && e->keep && !e->ranged)
 		content_put(e->account->acct, e->id, &e->whole);
 	ereq_done(h, code, text, NULL);
 }

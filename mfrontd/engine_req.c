@@ -50,6 +50,13 @@ static const struct call {
 	CALL_ID(st_delete, mailbox,	CAP_WRITE,	ewrite_delete),
 	CALL(st_subscribe,	CAP_SUBSCRIPTIONS,	ewrite_subscribe),
 	CALL_ID(st_cache, id,		CAP_CACHE,	ewrite_cache),
+	CALL_ID(st_search, mailbox,	-1,		eoffload_search),
+	CALL(st_dict,		CAP_DICT,		eoffload_dict),
+	CALL(st_quota,		CAP_QUOTA,		eoffload_quota),
+	CALL(st_meta_get,	CAP_METADATA,		eoffload_meta_get),
+	CALL(st_meta_set,	CAP_METADATA,		eoffload_meta_set),
+	CALL(st_blob,		CAP_BATCH,		eupload_blob),
+	CALL_ID(st_batch, mailbox,	CAP_BATCH,	eoffload_batch),
 	CALL(st_recent,		-1,			erecent),
 	{ M_st_deliver,	NONE, NONE, -1,			eupload_deliver },
 };
@@ -226,7 +233,7 @@ ereq_new(struct epeer *ep, struct imsg *msg, struct account *a,
 	ibuf_init(&e->rows, 65000);
 	ibuf_init(&e->whole, 0);
 	ibuf_init(&e->up, 1024 * 1024);
-	ibuf_init(&e->line, 1024 * 1024);
+	ibuf_init(&e->line, UPLOAD_LINE + 65536);
 	uidset_init(&e->set);
 	RB_INSERT(ereqs, &ep->reqs, e);
 	ep->nreqs++;
@@ -290,7 +297,8 @@ ereq_handle(struct proc_peer *p, struct imsg *msg, const void *arg)
 static void
 ereq_credit(struct ereq *e, uint32_t bytes)
 {
-	e->credit += bytes;
+	if (e->credit < INT64_MAX / 2)
+		e->credit += bytes;
 	if (e->credit <= 0)
 		return;
 	if (e->content != NULL)

@@ -11,6 +11,7 @@
 #define BACKOFF_MAX	30	/* seconds between attempts to reach it */
 #define SET_DEFAULT	32768	/* characters of a set in a body */
 #define RETRY_SECS	1
+#define WAIT_MAX	60	/* seconds of a Retry-After that are believed */
 
 struct estorages	estorages = TAILQ_HEAD_INITIALIZER(estorages);
 static struct estorages	staged = TAILQ_HEAD_INITIALIZER(staged);
@@ -115,7 +116,7 @@ doc_limits(struct estorage *st, struct json *j)
 	st->limit_message = 0;
 	st->limit_set = SET_DEFAULT;
 	st->limit_recipients = 0;
-	st->limit_upload_line = 1024 * 1024;
+	st->limit_upload_line = UPLOAD_LINE;
 	(void)json_u64(j, json_member(j, l, "message"), UINT64_MAX,
 	    &st->limit_message);
 	(void)json_u32(j, json_member(j, l, "set"), &st->limit_set);
@@ -125,6 +126,9 @@ doc_limits(struct estorage *st, struct json *j)
 	    &st->limit_upload_line);
 	if (st->limit_set < 64)
 		st->limit_set = 64;
+	/* the API promises a mebibyte; more we do not make */
+	if (st->limit_upload_line > UPLOAD_LINE)
+		st->limit_upload_line = UPLOAD_LINE;
 }
 
 static int
@@ -188,27 +192,21 @@ storage_down(struct estorage *st, const char *why)
 	storage_settle();
 }
 
-static void
-doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
+static struct eurl *
+url_find(const struct estorage *st, int id)
 {
-	struct estorage *st = r->st;
+	struct eurl *u;
 
-	if (code != ST_OK) {
-		storage_down(st, text);
-		return;
-	}
-	if (j == NULL || doc_read(st, j) == -1) {
-		storage_down(st, "its service document is not of this API");
-		return;
-	}
-	st->state = STORAGE_UP;
-	st->error[0] = '\0';
-	st->complained = 0;
-	tmo_stop(&st->retry);
-	log_info("storage %s: %s is up", st->name, st->server);
-	eevents_start(st);
-	estorage_tell(st, NULL);
-	storage_settle();
+	TAILQ_FOREACH(u, &st->urls, entry)
+		if (u->id == id)
+			return u;
+	return NULL;
+}
+
+static int
+url_ok(const struct eurl *u)
+{
+	return u->down_until <= tmo_now() && u->wait_until <= tmo_now();
 }
 
 static int
@@ -217,9 +215,68 @@ any_url(const struct estorage *st)
 	const struct eurl *u;
 
 	TAILQ_FOREACH(u, &st->urls, entry)
-		if (u->down_until <= tmo_now())
+		if (url_ok(u))
 			return 1;
 	return 0;
+}
+
+static void
+url_back_off(struct eurl *u)
+{
+	u->backoff = u->backoff == 0 ? 1 : u->backoff * 2;
+	if (u->backoff > BACKOFF_MAX)
+		u->backoff = BACKOFF_MAX;
+	u->down_until = tmo_now() + u->backoff;
+}
+
+/* Whoever answers there is no storage now: another url may be one. */
+static void
+doc_failed(struct hreq *r, const char *why)
+{
+	struct estorage	*st = r->st;
+	struct eurl	*u = url_find(st, r->url);
+
+	if (u == NULL || st->stale) {
+		storage_down(st, why);
+		return;
+	}
+	url_back_off(u);
+	if (u->wait_until < u->down_until)
+		u->wait_until = u->down_until;
+	if (!any_url(st)) {
+		storage_down(st, why);
+		return;
+	}
+	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
+	    u->path, why);
+	st->state = STORAGE_UNKNOWN;
+	estorage_ask(st);
+}
+
+static void
+doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
+{
+	struct estorage	*st = r->st;
+	struct eurl	*u;
+
+	if (code != ST_OK) {
+		doc_failed(r, text);
+		return;
+	}
+	if (j == NULL || doc_read(st, j) == -1) {
+		doc_failed(r, "its service document is not of this API");
+		return;
+	}
+	if ((u = url_find(st, r->url)) != NULL)
+		u->backoff = 0;
+	st->state = STORAGE_UP;
+	st->error[0] = '\0';
+	st->complained = 0;
+	tmo_stop(&st->retry);
+	log_info("storage %s: %s is up", st->name, st->server);
+	eevents_start(st);
+	estorage_tell(st, NULL);
+	storage_settle();
 }
 
 void
@@ -272,11 +329,13 @@ estorage_connect(struct estorage *st)
 	    st->nconns + st->connecting >= elimits.pool)
 		return;
 	TAILQ_FOREACH(u, &st->urls, entry)
-		if (u->down_until <= tmo_now())
+		if (url_ok(u))
 			break;
 	if (u == NULL) {
-		hreq_fail_waiting(st, ST_UNAVAILABLE,
-		    st_error(ST_UNAVAILABLE)->text, 1);
+		/* what is connected may still serve what waits */
+		if (!hconn_any(st))
+			hreq_fail_waiting(st, ST_UNAVAILABLE,
+			    st_error(ST_UNAVAILABLE)->text, 1);
 		return;
 	}
 	if ((w = calloc(1, sizeof(*w))) == NULL)
@@ -288,6 +347,16 @@ estorage_connect(struct estorage *st)
 		fatalx("too many connections asked for");
 	st->connecting++;
 	proc_send(p, M_connect_req, 0, w->req, -1, &m);
+}
+
+void
+estorage_url_wait(struct estorage *st, int id, uint32_t secs)
+{
+	struct eurl *u = url_find(st, id);
+
+	if (u != NULL)
+		u->wait_until = tmo_now() +
+		    (secs < WAIT_MAX ? secs : WAIT_MAX);
 }
 
 /* Takes the question that an answer belongs to off the books. */
@@ -303,9 +372,7 @@ wanted_done(uint32_t req, struct eurl **u)
 	if ((st = any_find(w->storage)) != NULL) {
 		st->connecting--;
 		if (!w->obsolete && !st->stale)
-			TAILQ_FOREACH(*u, &st->urls, entry)
-				if ((*u)->id == w->url)
-					break;
+			*u = url_find(st, w->url);
 	}
 	slots_del(&wanted, req);
 	free(w);
@@ -331,17 +398,15 @@ estorage_connected(struct proc_peer *p, struct imsg *msg, const void *arg)
 		return;
 	}
 	u->down_until = 0;
-	u->backoff = 0;
+	if (st->state == STORAGE_UP)
+		u->backoff = 0;
 	hconn_new(st, u, fd);
 }
 
 void
 estorage_url_failed(struct estorage *st, struct eurl *u, const char *why)
 {
-	u->backoff = u->backoff == 0 ? 1 : u->backoff * 2;
-	if (u->backoff > BACKOFF_MAX)
-		u->backoff = BACKOFF_MAX;
-	u->down_until = tmo_now() + u->backoff;
+	url_back_off(u);
 	st->errors++;
 	strlcpy(st->error, why, sizeof(st->error));
 	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
@@ -350,6 +415,9 @@ estorage_url_failed(struct estorage *st, struct eurl *u, const char *why)
 		hreq_dispatch(st);
 		return;
 	}
+	/* those that are connected already may go on */
+	if (st->state == STORAGE_UP && hconn_any(st))
+		return;
 	/* the document's own request fails with the others */
 	hreq_fail_waiting(st, ST_UNAVAILABLE, why, 1);
 	if (st->state == STORAGE_UP)
@@ -467,6 +535,7 @@ estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->embedded = m->embedded;
 	st->without = m->without;
 	st->limit_set = SET_DEFAULT;
+	st->limit_upload_line = UPLOAD_LINE;
 	TAILQ_INIT(&st->urls);
 	hreq_storage_init(st);
 	ibuf_init(&st->ca, 8 * 1024 * 1024);

@@ -80,7 +80,7 @@ upload_line(struct hreq *h, struct json *j, int header)
 		/* the INBOX we knew is another now: look next time */
 		account_forget_inbox(e->tos[index]);
 		m.code = ST_TRY_LATER;
-		m.text = st_error(ST_TRY_LATER)->text;
+		m.text = "The mailbox has been replaced, try again";
 	}
 	ereq_send(e, M_st_stored, &m);
 	return 0;
@@ -145,7 +145,7 @@ upload_refuse(struct ereq *e)
 void
 eupload_data(struct ereq *e, const void *p, size_t len)
 {
-	if (e->type != M_st_put && e->type != M_st_deliver)
+	if (!upload_is(e))
 		return;
 	e->up_got += len;
 	if (e->up_end || (e->up_known && e->up_got > e->up_size)) {
@@ -167,7 +167,7 @@ eupload_data(struct ereq *e, const void *p, size_t len)
 void
 eupload_end(struct ereq *e)
 {
-	if ((e->type != M_st_put && e->type != M_st_deliver) || e->up_end)
+	if (!upload_is(e) || e->up_end)
 		return;
 	if (e->up_known && e->up_got != e->up_size) {
 		upload_refuse(e);
@@ -185,8 +185,8 @@ eupload_end(struct ereq *e)
 static int
 put_cache(struct ereq *e, const struct msg_blob *cache, uint32_t n)
 {
-	if (cache->len == 0 || cache->len * n > CACHE_LINE ||
-	    !estorage_has(e->st, CAP_CACHE))
+	if (cache == NULL || cache->len == 0 ||
+	    cache->len * n > CACHE_LINE || !estorage_has(e->st, CAP_CACHE))
 		return 0;
 	if (json_key(&e->line, "cache") == -1)
 		return -1;
@@ -263,7 +263,7 @@ deliver_rcpts(struct ereq *e, const struct m_st_deliver *m)
 	upload_targets(e, uidset_count(&e->set));
 	for (h = uidset_first(&it, &e->set); h != 0; h = uidset_next(&it)) {
 		if ((r = rcpt_find(e->peer, h)) == NULL || !r->ready ||
-		    r->session != e->session || r->txn != m->txn)
+		    r->txn->session != e->session || r->txn->txn != m->txn)
 			return -1;
 		if (e->st == NULL)
 			e->st = estorage_find(r->account->storage);
@@ -289,12 +289,25 @@ deliver_spend(struct ereq *e)
 		rcpt_spend(e->peer, e->handles[i]);
 }
 
+static int
+deliver_line(struct ereq *e, const char *from, const struct msg_blob *cache)
+{
+	struct ibuf	*b = &e->line;
+	uint32_t	 i;
+	int		 bad;
+
+	ibuf_truncate(b, 0);
+	bad = json_open(b, '{') | json_kstr(b, "from", from) |
+	    json_key(b, "to") | json_open(b, '[');
+	for (i = 0; i < e->nto; i++)
+		bad |= put_rcpt(e, rcpt_find(e->peer, e->handles[i]), cache);
+	return bad | line_end(e, 1);
+}
+
 void
 eupload_deliver(struct ereq *e, const void *arg)
 {
 	const struct m_st_deliver	*m = arg;
-	struct ibuf			*b = &e->line;
-	uint32_t			 i;
 	int				 bad;
 
 	e->up_known = m->known;
@@ -303,12 +316,10 @@ eupload_deliver(struct ereq *e, const void *arg)
 		ereq_end(e, ST_NO_GRANT, st_error(ST_NO_GRANT)->text, 0);
 		return;
 	}
-	bad = json_open(b, '{') | json_kstr(b, "from", m->from) |
-	    json_key(b, "to") | json_open(b, '[');
-	for (i = 0; i < e->nto; i++)
-		bad |= put_rcpt(e, rcpt_find(e->peer, e->handles[i]),
-		    &m->cache);
-	bad |= line_end(e, 1);
+	bad = deliver_line(e, m->from, &m->cache);
+	/* the summaries are the first to go when the line is too long */
+	if (bad || ibuf_size(&e->line) > e->st->limit_upload_line)
+		bad = deliver_line(e, m->from, NULL);
 	deliver_spend(e);
 	if (bad)
 		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
