@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import atf                                              # noqa: E402
 import tls                                              # noqa: E402
-from house import program, sanitized                    # noqa: E402
+from house import TOP, program, sanitized               # noqa: E402
 from imapclient import Syntax                           # noqa: E402
 from whole import (HASH, PASSWORD, SLOW, Whole, WholeTest,  # noqa: E402
                    alive, private_dirty, free_port)
@@ -210,6 +210,6 @@ class SystemTest(WholeTest):
 
 
 __all__ = ['ALL', 'GONE', 'HASH', 'Lmtp', 'PASSWORD', 'Pop3', 'SLOW',
-           'SystemTest', 'Whole', 'alive', 'atf', 'free_port', 'letter',
+           'SystemTest', 'TOP', 'Whole', 'alive', 'atf', 'free_port', 'letter',
            'private_dirty', 'program', 'sanitized', 'soon', 'subject', 'tls',
            'unittest', 'untraced']
