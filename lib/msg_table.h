@@ -384,6 +384,7 @@ MSG(st_mbox, R_ENGINE, R_IMAP|R_POP3, NOFD, 0)
 	U64(st_mbox, size)
 	STR(st_mbox, state, 256)
 	STR(st_mbox, roles, 256)	/* with spaces between */
+	STR(st_mbox, objectid, 256)	/* "": none */
 	U32(st_mbox, has)		/* enum mbox_has, as bits */
 	U32(st_mbox, epoch)		/* of the events when it was asked */
 END(st_mbox)
@@ -516,6 +517,87 @@ MSG(st_cache, R_IMAP|R_POP3, R_ENGINE, NOFD, 0)
 	STR(st_cache, id, 256)
 	BLOB(st_cache, text, 32768)
 END(st_cache)
+/*
+ * What a storage can do for us.  JSON is built by the listener, one value,
+ * and checked by the engine to be just that.
+ */
+MSG(st_search, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_search, mount)
+	STR(st_search, mailbox, 256)
+	SET(st_search, uids, 4096)	/* among these; empty: all */
+	BLOB(st_search, query, 60000)	/* JSON; empty: all messages */
+	STR(st_search, sort, 256)	/* "subject -date": "-" is reversed */
+	STR(st_search, thread, 32)	/* an algorithm */
+	U32(st_search, limit)		/* 0: none */
+	U32(st_search, credit)
+END(st_search)
+MSG(st_found_head, R_ENGINE, R_IMAP, NOFD, 0)
+	U64(st_found_head, modseq)
+	U32(st_found_head, uidnext)
+	U32(st_found_head, uidvalidity)
+	U32(st_found_head, total)
+	U64(st_found_head, highest)	/* modseq of what was found, or 0 */
+	U8(st_found_head, superset)
+END(st_found_head)
+MSG(st_found, R_ENGINE, R_IMAP, NOFD, 0)
+	SET(st_found, uids, 8100)
+	U8(st_found, maybe)		/* to be looked at */
+END(st_found)
+MSG(st_order, R_ENGINE, R_IMAP, NOFD, 0)
+	BLOB(st_order, uids, 64000)	/* 4 bytes each, network order */
+END(st_order)
+MSG(st_thread, R_ENGINE, R_IMAP, NOFD, 0)
+	BLOB(st_thread, text, 65000)	/* as RFC 5256 writes a thread */
+END(st_thread)
+MSG(st_dict, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_dict, mount)
+	U8(st_dict, op)			/* enum dict_op */
+	STR(st_dict, key, 256)		/* DICT_LIST: a prefix */
+	STR(st_dict, match, 128)	/* etag; "*": only if there is none */
+	BLOB(st_dict, value, 61440)
+END(st_dict)
+MSG(st_dict_ok, R_ENGINE, R_IMAP, NOFD, 0)
+	STR(st_dict_ok, key, 256)
+	STR(st_dict_ok, etag, 128)
+	U64(st_dict_ok, size)
+	BLOB(st_dict_ok, value, 65000)
+END(st_dict_ok)
+MSG(st_quota, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_quota, mount)
+END(st_quota)
+MSG(st_quota_root, R_ENGINE, R_IMAP, NOFD, 0)
+	STR(st_quota_root, name, 256)
+	U8(st_quota_root, has)		/* enum quota_has, as bits */
+	U64(st_quota_root, used)	/* bytes */
+	U64(st_quota_root, limit)
+	U64(st_quota_root, messages)
+	U64(st_quota_root, messages_limit)
+END(st_quota_root)
+MSG(st_meta_get, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_meta_get, mount)
+	STR(st_meta_get, mailbox, 256)	/* "": the account's own */
+END(st_meta_get)
+MSG(st_meta, R_ENGINE, R_IMAP, NOFD, 0)
+	STR(st_meta, entry, 256)
+	BLOB(st_meta, value, 64000)
+END(st_meta)
+MSG(st_meta_set, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_meta_set, mount)
+	STR(st_meta_set, mailbox, 256)
+	BLOB(st_meta_set, set, 64000)	/* JSON: {entry: value or null} */
+END(st_meta_set)
+/* a content that no message has yet: as st_put, answered by st_stored */
+MSG(st_blob, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_blob, mount)
+	U64(st_blob, size)
+END(st_blob)
+/* answered by st_change, st_stored (rcpt is the index), st_vanished */
+MSG(st_batch, R_IMAP, R_ENGINE, NOFD, 0)
+	U16(st_batch, mount)
+	STR(st_batch, mailbox, 256)
+	BLOB(st_batch, append, 60000)	/* JSON: a list */
+	SET(st_batch, expunge, 4096)
+END(st_batch)
 /* \Recent: which uids has no read-write session been told of yet? */
 MSG(st_recent, R_IMAP, R_ENGINE, NOFD, 0)
 	U16(st_recent, mount)

@@ -42,6 +42,11 @@ put_row(struct ibuf *b, const struct st_row *r)
 	    ibuf_add_n32(b, r->cachelen) == -1 ||
 	    ibuf_add(b, r->cache, r->cachelen) == -1))
 		return -1;
+	if (r->has & ROW_SAVEDATE &&
+	    ibuf_add_n64(b, (uint64_t)r->savedate) == -1)
+		return -1;
+	if (r->has & ROW_THREADID && put_text(b, r->threadid, ID_MAX) == -1)
+		return -1;
 	return 0;
 }
 
@@ -76,7 +81,7 @@ get_row(struct ibuf *b, struct st_row *r)
 	uint16_t n16;
 
 	memset(r, 0, sizeof(*r));
-	if (ibuf_get_n16(b, &n16) == -1 || n16 > 0x3f ||
+	if (ibuf_get_n16(b, &n16) == -1 || n16 > 0xff ||
 	    msg_set_read(b, &r->uids, ROW_RANGES_MAX) == -1 ||
 	    r->uids.n == 0)
 		return -1;
@@ -100,6 +105,13 @@ get_row(struct ibuf *b, struct st_row *r)
 	    r->cachelen > CACHE_MAX ||
 	    (r->cache = ibuf_get_ptr(b, r->cachelen)) == NULL))
 		return -1;
+	if (r->has & ROW_SAVEDATE) {
+		if (ibuf_get_n64(b, &n64) == -1)
+			return -1;
+		r->savedate = (int64_t)n64;
+	}
+	if (r->has & ROW_THREADID && get_text(b, &r->threadid, ID_MAX) == -1)
+		return -1;
 	return 0;
 }
 
@@ -119,7 +131,7 @@ int
 strow_fields(struct ibuf *b, uint32_t mask)
 {
 	static const char *const names[] = { "flags", "id", "size", "date",
-	    "modseq", "cache" };
+	    "modseq", "cache", "savedate", "threadid" };
 	size_t i;
 
 	if (ibuf_adds(b, "uid") == -1)

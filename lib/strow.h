@@ -18,7 +18,9 @@ enum row_field {
 	ROW_SIZE	= 0x04,
 	ROW_DATE	= 0x08,
 	ROW_MODSEQ	= 0x10,
-	ROW_CACHE	= 0x20
+	ROW_CACHE	= 0x20,
+	ROW_SAVEDATE	= 0x40,
+	ROW_THREADID	= 0x80
 };
 
 #define ROW_RANGES_MAX	8000
@@ -34,6 +36,8 @@ struct st_row {
 	uint64_t	 modseq;
 	const char	*cache;		/* summary, not NUL-terminated */
 	uint32_t	 cachelen;
+	int64_t		 savedate;	/* seconds since 1970 */
+	const char	*threadid;
 };
 
 /* Appends; -1 (errno) on failure, the buffer as it was. */
@@ -59,6 +63,21 @@ enum patch_op {
 	PATCH_ADD,
 	PATCH_REMOVE,
 	PATCH_SET
+};
+
+enum dict_op {
+	DICT_GET,
+	DICT_PUT,
+	DICT_DELETE,
+	DICT_LIST
+};
+
+/* What a quota root has (m_st_quota_root.has): limits may be missing. */
+enum quota_has {
+	QUOTA_STORAGE		= 0x01,
+	QUOTA_STORAGE_LIMIT	= 0x02,
+	QUOTA_MESSAGES		= 0x04,
+	QUOTA_MESSAGES_LIMIT	= 0x08
 };
 
 #endif /* STROW_H */

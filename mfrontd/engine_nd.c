@@ -200,6 +200,34 @@ row_texts(struct json *j, struct st_row *row, struct ibuf *flags, char *id,
 	return 0;
 }
 
+/* Of objectid and savedate; a null threadid is none. */
+static int
+row_more(struct json *j, struct st_row *row, char *thread, size_t size)
+{
+	struct rfcdate	 d;
+	const char	*s;
+	size_t		 len;
+	int		 i, r;
+
+	if ((i = json_member(j, 0, "savedate")) != -1) {
+		if ((r = json_str(j, i, &s, &len)) == -1 ||
+		    (r == 1 && rfcdate_parse_3339(&d, s, len) == -1))
+			return -1;
+		if (r == 1) {
+			row->savedate = d.t;
+			row->has |= ROW_SAVEDATE;
+		}
+	}
+	i = json_member(j, 0, "threadid");
+	if (i == -1 || json_is_null(j, i))
+		return 0;
+	if (nd_id(j, i, thread, size) == -1)
+		return -1;
+	row->threadid = thread;
+	row->has |= ROW_THREADID;
+	return 0;
+}
+
 /* A row with many ranges becomes several, each with the same members. */
 static void
 row_send(struct ereq *e, struct st_row *row, const struct uidset *set)
@@ -224,7 +252,7 @@ nd_row(struct json *j, struct ereq *e, uint32_t fields)
 	struct uidset	set;
 	struct st_row	row;
 	struct ibuf	flags;
-	char		id[256];
+	char		id[256], thread[256];
 	int		r = -1;
 
 	memset(&row, 0, sizeof(row));
@@ -232,7 +260,8 @@ nd_row(struct json *j, struct ereq *e, uint32_t fields)
 	ibuf_init(&flags, 8192);
 	if (nd_uids(j, &set) == -1 || row_date(j, &row) == -1 ||
 	    row_numbers(j, &row) == -1 ||
-	    row_texts(j, &row, &flags, id, sizeof(id)) == -1)
+	    row_texts(j, &row, &flags, id, sizeof(id)) == -1 ||
+	    row_more(j, &row, thread, sizeof(thread)) == -1)
 		goto done;
 	if (e->filter && uidset_intersect(&set, &e->set) == -1)
 		goto done;

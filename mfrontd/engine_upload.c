@@ -110,15 +110,65 @@ upload_pump(struct hreq *h)
 		hreq_write_end(h);
 }
 
+static int
+upload_is(const struct ereq *e)
+{
+	return e->type == M_st_put || e->type == M_st_deliver ||
+	    e->type == M_st_blob;
+}
+
+static void
+blob_done(struct hreq *h, enum st_code code, const char *text,
+    struct json *j)
+{
+	struct ereq		*e = h->arg;
+	struct m_st_stored	 m;
+	uint64_t		 size;
+	char			 id[256];
+
+	memset(&m, 0, sizeof(m));
+	if (code == ST_OK && (j == NULL ||
+	    nd_id(j, json_member(j, 0, "id"), id, sizeof(id)) == -1 ||
+	    json_u64(j, json_member(j, 0, "size"), UINT64_MAX, &size) != 1 ||
+	    size != e->up_got)) {
+		code = ST_NONSENSE;
+		text = st_error(code)->text;
+	}
+	if (code == ST_OK) {
+		m.id = id;
+		ereq_send(e, M_st_stored, &m);
+	}
+	ereq_done(h, code, text, NULL);
+}
+
+/*
+ * One call for all accounts, whose path names none; or a content for this
+ * account alone, which has no line before it.
+ */
+static struct hreq *
+upload_http(struct ereq *e)
+{
+	struct hreq *h;
+
+	if (e->type == M_st_blob) {
+		h = ereq_http(e, "POST", ANSWER_JSON);
+		(void)ibuf_adds(&h->target, "/blobs");
+		h->done = blob_done;
+	} else {
+		h = ereq_http(e, "POST", ANSWER_NDJSON);
+		ibuf_truncate(&h->target, 0);
+		(void)ibuf_adds(&h->target, "/messages");
+		h->line = upload_line;
+	}
+	h->ctype = "application/octet-stream";
+	return h;
+}
+
 static void
 upload_start(struct ereq *e, int streams)
 {
-	struct hreq *h = ereq_http(e, "POST", ANSWER_NDJSON);
+	struct hreq *h = upload_http(e);
 
-	/* one call for all accounts: the path names none */
-	ibuf_truncate(&h->target, 0);
-	(void)ibuf_adds(&h->target, "/messages");
-	h->ctype = "application/octet-stream";
 	(void)ibuf_add_ibuf(&h->body, &e->line);
 	ibuf_fini(&e->line);
 	if (streams) {
@@ -131,7 +181,6 @@ upload_start(struct ereq *e, int streams)
 		ibuf_fini(&e->up);
 		h->rerun = 1;
 	}
-	h->line = upload_line;
 	ereq_submit(e, h);
 }
 
@@ -323,4 +372,13 @@ eupload_deliver(struct ereq *e, const void *arg)
 	deliver_spend(e);
 	if (bad)
 		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
+}
+
+void
+eupload_blob(struct ereq *e, const void *arg)
+{
+	const struct m_st_blob *m = arg;
+
+	e->up_known = 1;
+	e->up_size = m->size;
 }
