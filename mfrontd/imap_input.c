@@ -31,6 +31,22 @@ input_reset(struct imap *s)
 	s->input = INPUT_LINE;
 }
 
+/*
+ * A literal that is on its way though nobody wants it; but nobody reads
+ * without an end.
+ */
+static void
+input_skip(struct imap *s, uint64_t size)
+{
+	if (size > llimits.message * 2 + llimits.literal) {
+		(void)ibuf_adds(imap_out(s), "* BYE Literal too big\r\n");
+		lsession_end(&s->ls, "literal too big");
+		return;
+	}
+	s->input = INPUT_SKIP;
+	s->left = size;
+}
+
 /* A command has ended: what came behind it is next. */
 void
 imap_input_done(struct imap *s)
@@ -39,28 +55,12 @@ imap_input_done(struct imap *s)
 		return;
 	lsession_timeout(&s->ls, LT_IDLE);
 	if (s->input == INPUT_APPEND && !s->lit_sync)
-		s->input = INPUT_SKIP;
+		input_skip(s, s->left);
 	else if (s->input != INPUT_SKIP && s->input != INPUT_SKIP_LINE)
 		s->input = INPUT_LINE;
 	s->lit_sync = 0;
 	if (s->ls.io.flags & IO_PAUSED)
 		io_resume(&s->ls.io);
-}
-
-/*
- * A literal that is on its way though nobody wants it; but nobody reads
- * without an end.
- */
-static void
-input_skip(struct imap *s, const struct imap_literal *lit)
-{
-	if (lit->size > llimits.message * 2 + llimits.literal) {
-		(void)ibuf_adds(imap_out(s), "* BYE Literal too big\r\n");
-		lsession_end(&s->ls, "literal too big");
-		return;
-	}
-	s->input = INPUT_SKIP;
-	s->left = lit->size;
 }
 
 /* Refuses what has been collected; a literal under way is skipped. */
@@ -71,7 +71,7 @@ input_refuse(struct imap *s, const struct imap_cmd *cmd,
 	(void)imap_put_refusal(imap_out(s), cmd);
 	input_reset(s);
 	if (lit != NULL && !lit->sync)
-		input_skip(s, lit);
+		input_skip(s, lit->size);
 	imap_count_bad(s);
 }
 
@@ -91,7 +91,7 @@ input_no(struct imap *s, const char *code, const char *text,
 	input_reset(s);
 	imap_count_bad(s);
 	if (!lit->sync)
-		input_skip(s, lit);
+		input_skip(s, lit->size);
 }
 
 static void
@@ -181,7 +181,7 @@ input_line(struct imap *s)
 		input_reset(s);
 		s->refusing = 0;
 		if (r == 1 && !lit.sync)
-			input_skip(s, &lit);
+			input_skip(s, lit.size);
 		return;
 	}
 	if (r == -1) {
