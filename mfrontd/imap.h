@@ -362,6 +362,15 @@ struct mirror {
 	TAILQ_ENTRY(mirror) entry;
 };
 
+struct mown {			/* a change of ours, as its answer comes in */
+	struct m_st_change	 change;
+	struct uidset		 touched;
+	uint32_t		 origin;
+	int			 apply;		/* it is news to the mirror */
+	int			 begun;		/* its answer has */
+	int			 incomplete;	/* ... but not ended well */
+};
+
 struct mirror *mirror_get(struct imap *, const struct imount *, const char *);
 /*
  * The mirror as it is on the storage now: calls back when that is proven,
@@ -394,6 +403,17 @@ int	 mirror_current(const struct mirror *, const struct m_st_change *);
 void	 mirror_own_flags(struct mirror *, const struct msg_set *,
 	    const char *, struct uidset *);
 void	 mirror_own_removed(struct mirror *, const struct uidset *);
+/* A request may make several changes: one ends where the next begins. */
+void	 mirror_own_change(struct mirror *, struct mown *,
+	    const struct m_st_change *);
+/*
+ * The answer is over.  If not well, the change stands all the same (it was
+ * before the answer began), and the mirror has to ask what it was.
+ */
+void	 mirror_own_settle(struct mirror *, struct mown *, enum st_code);
+void	 mirror_heard(struct mirror *, uint64_t);
+/* A session is to be told what it did itself. */
+void	 mirror_disown(struct mirror *, uint32_t);
 void	 mirror_own_done(struct mirror *, const struct m_st_change *,
 	    const struct uidset *, uint32_t);
 void	 mirror_own_added(struct mirror *, uint32_t, const char *, uint64_t,
@@ -450,7 +470,10 @@ void	 cmd_unselect(struct iop *);
 void	 cmd_check(struct iop *);
 void	 cmd_expunge(struct iop *);
 void	 cmd_idle(struct iop *);
-/* Takes at most so many ranges from the front of a set into part. */
+/*
+ * Takes the front of a set into part: at most so many ranges, and not so
+ * many messages that their answer would be too long for a storage.
+ */
 void	 set_take(struct uidset *, struct uidset *, uint32_t);
 
 /* imap_store.c: a command's flags as the storage's text, with a NUL. */

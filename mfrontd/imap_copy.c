@@ -1,6 +1,9 @@
 /*
  * COPY and MOVE (RFC 3501, 6.4.7; RFC 6851; RFC 4315): the storage does
  * them in one step, all or nothing; if it cannot, we do (imap_carry.h).
+ * Only a set of more ranges than a request takes needs several; if one of
+ * them fails, what a COPY has put into the target is taken out again, and a
+ * MOVE tells what it has moved.
  */
 #include <sys/types.h>
 #include <stdlib.h>
@@ -11,12 +14,15 @@
 #include "log.h"
 
 #define SET_RANGES	4000
+#define CODE_MAX	(16 * 1024 * 1024)
 
 struct copy {
 	const char		*name;		/* of the target */
 	struct imount		*to_mount;
 	struct carry		*carry;
-	struct uidset		 uids;
+	struct uidset		 uids;		/* still to be asked for */
+	struct uidset		 part;		/* asked for */
+	uint32_t		 ranges;	/* in one request, at most */
 	struct uidset		 from;
 	struct uidset		 to;
 	struct uidset		 vanished;
@@ -25,6 +31,8 @@ struct copy {
 	struct m_st_change	 to_change;
 	int			 nchanges;
 	int			 move;
+	int			 failed;	/* enum st_code */
+	int			 blind;		/* some new uids are not known */
 };
 
 static void
@@ -34,6 +42,7 @@ copy_cleanup(struct iop *op)
 
 	carry_free(c->carry);
 	uidset_fini(&c->uids);
+	uidset_fini(&c->part);
 	uidset_fini(&c->from);
 	uidset_fini(&c->to);
 	uidset_fini(&c->vanished);
@@ -50,31 +59,87 @@ copy_uid_code(const struct copy *c, struct ibuf *b)
 	(void)uidset_put(&c->to, b);
 }
 
+/* What is done is told; what failed then, if something did. */
 static void
 copy_synced(struct iop *op, enum st_code code, const char *text)
 {
 	struct copy	*c = op->data;
-	struct ibuf	 code_text, *b;
+	struct ibuf	 b;
 
-	ibuf_init(&code_text, 1024 * 1024);
-	if (c->from.n > 0)
-		copy_uid_code(c, &code_text);
-	(void)ibuf_add_n8(&code_text, '\0');
-	if (!c->move || c->from.n == 0) {
-		iop_ok_code(op, (const char *)ibuf_data(&code_text),
-		    "%s completed", op->cmd.name);
-	} else {
-		/* before the EXPUNGEs, which end the command (RFC 6851) */
-		b = imap_out(op->s);
-		(void)ibuf_addf(b, "* OK [%s] Moved\r\n",
-		    (const char *)ibuf_data(&code_text));
-		iop_ok(op, "%s completed", op->cmd.name);
+	ibuf_init(&b, CODE_MAX);
+	if (c->from.n > 0 && !c->blind)
+		copy_uid_code(c, &b);
+	(void)ibuf_add_n8(&b, '\0');
+	/* before the EXPUNGEs, which end the command (RFC 6851) */
+	if (c->move && ibuf_size(&b) > 1) {
+		(void)ibuf_addf(imap_out(op->s), "* OK [%s] Moved\r\n",
+		    (const char *)ibuf_data(&b));
+		ibuf_drain(&b, ibuf_size(&b) - 1);
 	}
-	ibuf_fini(&code_text);
+	if (c->failed)
+		iop_fail(op, (enum st_code)c->failed, NULL);
+	else
+		iop_ok_code(op, (const char *)ibuf_data(&b), "%s completed",
+		    op->cmd.name);
+	ibuf_fini(&b);
+}
+
+/* All requests are through, or one failed after others. */
+static void
+copy_told(struct iop *op)
+{
+	struct copy *c = op->data;
+
+	if (strcmp(c->target, op->s->view->m->id) == 0)
+		mirror_need(op, op->s->view->m, copy_synced);
+	else
+		copy_synced(op, ST_OK, "");
+}
+
+/* The target as it was before. */
+
+static void	copy_undo(struct iop *);
+
+static void
+undo_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop		*op = rq->arg;
+	struct copy		*c = op->data;
+	const struct m_st_end	*end = arg;
+
+	if (type == M_st_change)
+		iacct_own(op, c->target,
+		    ((const struct m_st_change *)arg)->modseq);
+	if (type != M_st_end)
+		return;
+	if (end->code != ST_OK)
+		log_warnx("half of a copy stays: %s",
+		    st_error(end->code)->text);
+	copy_undo(op);
 }
 
 static void
-copy_apply(struct iop *op)
+copy_undo(struct iop *op)
+{
+	struct copy		*c = op->data;
+	struct m_st_expunge	 q;
+
+	uidset_clear(&c->from);
+	if (c->to.n == 0) {
+		copy_told(op);
+		return;
+	}
+	set_take(&c->to, &c->part, c->ranges);
+	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
+	q.mailbox = c->target;
+	q.uids = msg_set_of(&c->part);
+	q.onlyif = "";
+	iop_ask(op, M_st_expunge, &q, undo_answer);
+}
+
+static void
+copy_apply(struct iop *op, enum st_code code)
 {
 	struct copy	*c = op->data;
 	struct mirror	*m = op->s->view->m;
@@ -83,12 +148,13 @@ copy_apply(struct iop *op)
 	iacct_own(op, c->target, c->to_change.modseq);
 	if (c->vanished.n > 0)
 		mirror_own_removed(m, &c->vanished);
+	uidset_clear(&c->vanished);
 	/* copies into the same mailbox have to be listed to be seen in it */
-	if (strcmp(c->target, m->id) == 0) {
-		if (c->to_change.modseq > m->heard)
-			m->heard = c->to_change.modseq;
-		m->told |= c->to_change.modseq == 0;
-	} else if (mirror_current(m, &c->from_change))
+	if (code != ST_OK)
+		mirror_heard(m, c->from_change.modseq);
+	else if (strcmp(c->target, m->id) == 0)
+		mirror_heard(m, c->to_change.modseq);
+	else if (mirror_current(m, &c->from_change))
 		mirror_own_done(m, &c->from_change, NULL, 0);
 }
 
@@ -104,6 +170,35 @@ copy_copied(struct copy *c, const struct m_st_copied *m)
 	    uidset_union(&c->to, &set) == -1)
 		fatal(NULL);
 	uidset_fini(&set);
+}
+
+static void	copy_next(struct iop *);
+
+static void
+copy_end(struct iop *op, enum st_code code)
+{
+	struct copy *c = op->data;
+
+	if (code == ST_OK || c->nchanges > 0) {
+		/* done; perhaps what the new uids are was cut off */
+		c->blind |= code != ST_OK;
+		copy_apply(op, code);
+		if (c->uids.n > 0)
+			copy_next(op);
+		else
+			copy_told(op);
+	} else if (code == ST_TOO_LARGE && c->part.n > 1) {
+		c->ranges = c->part.n / 2;
+		if (uidset_union(&c->uids, &c->part) == -1)
+			fatal(NULL);
+		copy_next(op);
+	} else {
+		c->failed = code;
+		if (c->move)
+			copy_told(op);
+		else
+			copy_undo(op);
+	}
 }
 
 static void
@@ -129,13 +224,7 @@ copy_answer(struct streq *rq, enum msg_type type, const void *arg)
 		uidset_fini(&set);
 		break;
 	case M_st_end:
-		if (iop_failed(op, arg))
-			break;
-		copy_apply(op);
-		if (strcmp(c->target, op->s->view->m->id) == 0)
-			mirror_need(op, op->s->view->m, copy_synced);
-		else
-			copy_synced(op, ST_OK, "");
+		copy_end(op, ((const struct m_st_end *)arg)->code);
 		break;
 	default:
 		break;
@@ -181,11 +270,27 @@ copy_by_hand(struct iop *op)
 }
 
 static void
-copy_listed(struct iop *op, enum st_code code, const char *text)
+copy_next(struct iop *op)
 {
 	struct copy		*c = op->data;
-	struct mbox		*mb;
 	struct m_st_copy	 q;
+
+	set_take(&c->uids, &c->part, c->ranges);
+	c->nchanges = 0;
+	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
+	q.mailbox = op->s->view->m->id;
+	q.uids = msg_set_of(&c->part);
+	q.to = c->target;
+	q.move = (uint8_t)c->move;
+	iop_ask(op, M_st_copy, &q, copy_answer);
+}
+
+static void
+copy_listed(struct iop *op, enum st_code code, const char *text)
+{
+	struct copy	*c = op->data;
+	struct mbox	*mb;
 
 	if (code != ST_OK) {
 		iop_fail(op, code, text);
@@ -203,17 +308,10 @@ copy_listed(struct iop *op, enum st_code code, const char *text)
 	}
 	if ((c->target = strdup(mb->id)) == NULL)
 		fatal(NULL);
-	if (c->to_mount != op->mount || !iop_has(op, CAP_COPY)) {
+	if (c->to_mount != op->mount || !iop_has(op, CAP_COPY))
 		copy_by_hand(op);
-		return;
-	}
-	memset(&q, 0, sizeof(q));
-	q.mount = op->mount->number;
-	q.mailbox = op->s->view->m->id;
-	q.uids = msg_set_of(&c->uids);
-	q.to = c->target;
-	q.move = (uint8_t)c->move;
-	iop_ask(op, M_st_copy, &q, copy_answer);
+	else
+		copy_next(op);
 }
 
 static void
@@ -225,6 +323,7 @@ copy_begin(struct iop *op, int move)
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		fatal(NULL);
 	c->move = move;
+	c->ranges = SET_RANGES;
 	op->data = c;
 	op->cleanup = copy_cleanup;
 	c->name = imount_of(op->s, op->cmd.copy.mailbox, &c->to_mount);
@@ -241,8 +340,6 @@ copy_begin(struct iop *op, int move)
 	uidset_clear(&c->from);
 	if (c->uids.n == 0)
 		iop_ok(op, "%s completed, nothing to do", op->cmd.name);
-	else if (c->uids.n > SET_RANGES)
-		iop_no(op, "LIMIT", "Too many ranges in the set");
 	else
 		iacct_need_of(op, c->to_mount, copy_listed);
 }

@@ -71,6 +71,7 @@ fetch_cleanup(struct iop *op)
 	uidset_fini(&f->block);
 	uidset_fini(&f->seen);
 	uidset_fini(&f->held);
+	uidset_fini(&f->own.touched);
 	op->s->midline = 0;
 	free(f);
 }
@@ -157,10 +158,10 @@ seen_rows(struct iop *op, const struct m_st_rows *rows)
 	struct st_row	 row;
 
 	ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
-	while (f->apply && strow_get(&b, &row) == 1)
+	while (f->own.apply && strow_get(&b, &row) == 1)
 		if (row.flags != NULL)
 			mirror_own_flags(op->s->view->m, &row.uids,
-			    row.flags, &f->held);
+			    row.flags, &f->own.touched);
 }
 
 static void
@@ -172,19 +173,16 @@ seen_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 	switch (type) {
 	case M_st_change:
-		f->change = *(const struct m_st_change *)arg;
-		f->change.mailbox = NULL;
-		f->apply = mirror_current(m, &f->change);
-		iacct_own(op, m->id, f->change.modseq);
+		mirror_own_change(m, &f->own, arg);
+		iacct_own(op, m->id, f->own.change.modseq);
 		break;
 	case M_st_rows:
 		seen_rows(op, arg);
 		break;
 	case M_st_end:
 		/* told with the other changes when the command ends */
-		if (f->apply)
-			mirror_own_done(m, &f->change, &f->held, 0);
-		f->apply = 0;
+		mirror_own_settle(m, &f->own,
+		    ((const struct m_st_end *)arg)->code);
 		if (((const struct m_st_end *)arg)->code != ST_OK)
 			uidset_clear(&f->seen);
 		fetch_set_seen(op);
@@ -217,7 +215,6 @@ fetch_set_seen(struct iop *op)
 	q.uids = msg_set_of(&part);
 	q.op = PATCH_ADD;
 	q.flags = "\\Seen";
-	uidset_clear(&f->held);
 	iop_ask(op, M_st_patch, &q, seen_answer);
 	uidset_fini(&part);
 }

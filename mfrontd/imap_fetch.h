@@ -87,8 +87,7 @@ struct fetch {
 	uint32_t	 nqueue;
 	TAILQ_HEAD(, fkeep) keeps;	/* summaries on their way */
 	int		 nkeeps;
-	struct m_st_change change;
-	int		 apply;
+	struct mown	 own;		/* the \Seen of it */
 	int		 pumping;
 	int		 failed;
 	int		 bad;

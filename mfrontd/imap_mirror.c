@@ -950,6 +950,51 @@ mirror_own_done(struct mirror *m, const struct m_st_change *c,
 		m->again = 1;
 }
 
+void
+mirror_own_settle(struct mirror *m, struct mown *o, enum st_code code)
+{
+	if (o->apply && code == ST_OK)
+		mirror_own_done(m, &o->change, &o->touched, o->origin);
+	else if (o->apply) {
+		mirror_changed(m, &o->touched, o->change.modseq, 0);
+		mirror_heard(m, o->change.modseq);
+	}
+	o->incomplete = o->begun && code != ST_OK;
+	uidset_clear(&o->touched);
+	o->apply = o->begun = 0;
+}
+
+/* There is a change that the mirror does not have. */
+void
+mirror_heard(struct mirror *m, uint64_t modseq)
+{
+	if (modseq == 0)
+		m->told = 1;
+	else if (modseq > m->heard)
+		m->heard = modseq;
+}
+
+void
+mirror_own_change(struct mirror *m, struct mown *o,
+    const struct m_st_change *c)
+{
+	mirror_own_settle(m, o, ST_OK);
+	o->begun = 1;
+	o->change = *c;
+	o->change.mailbox = NULL;
+	o->apply = mirror_current(m, c);
+}
+
+void
+mirror_disown(struct mirror *m, uint32_t origin)
+{
+	struct mchange *c;
+
+	TAILQ_FOREACH(c, &m->changes, entry)
+		if (c->origin == origin)
+			c->origin = 0;
+}
+
 /* A message that we put there: the mirror has it if nothing else came. */
 void
 mirror_own_added(struct mirror *m, uint32_t uid, const char *flags,

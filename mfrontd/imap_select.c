@@ -10,6 +10,7 @@
 #include "log.h"
 
 #define SET_RANGES	4000	/* of a set in one request */
+#define TAKE_MAX	50000	/* messages in one request */
 
 /* SELECT and EXAMINE */
 
@@ -193,8 +194,7 @@ cmd_examine(struct iop *op)
 struct expunge {
 	struct uidset		 left;		/* still to be asked for */
 	struct uidset		 vanished;
-	struct m_st_change	 change;
-	int			 changed;
+	struct mown		 own;
 	int			 close;
 };
 
@@ -205,16 +205,21 @@ expunge_cleanup(struct iop *op)
 
 	uidset_fini(&x->left);
 	uidset_fini(&x->vanished);
+	uidset_fini(&x->own.touched);
 	free(x);
 }
 
 void
 set_take(struct uidset *left, struct uidset *part, uint32_t ranges)
 {
+	uint32_t uid;
+
 	if (uidset_copy(part, left) == -1)
 		fatal(NULL);
 	if (part->n > ranges)
 		(void)uidset_remove(part, part->r[ranges].lo, UINT32_MAX);
+	if ((uid = uidset_nth(part, TAKE_MAX + 1)) != 0)
+		(void)uidset_remove(part, uid, UINT32_MAX);
 	if (uidset_subtract(left, part) == -1)
 		fatal(NULL);
 }
@@ -233,7 +238,7 @@ expunge_done(struct iop *op)
 		iop_ok(op, "CLOSE completed");
 		return;
 	}
-	if (s->condstore && x->changed && x->change.modseq != 0 &&
+	if (s->condstore && x->own.change.modseq != 0 &&
 	    !mirror_behind(s->view->m)) {
 		snprintf(code, sizeof(code), "HIGHESTMODSEQ %llu",
 		    (unsigned long long)s->view->m->modseq);
@@ -243,18 +248,38 @@ expunge_done(struct iop *op)
 	iop_ok(op, "%s completed", op->cmd.name);
 }
 
-/* One request is through: what it did goes into the mirror. */
+/* One change is through: what it did goes into the mirror. */
 static void
-expunge_apply(struct iop *op)
+expunge_apply(struct iop *op, enum st_code code)
 {
 	struct expunge	*x = op->data;
 	struct mirror	*m = op->s->view->m;
 
 	if (x->vanished.n > 0)
 		mirror_own_removed(m, &x->vanished);
-	if (x->changed && mirror_current(m, &x->change))
-		mirror_own_done(m, &x->change, NULL, 0);
+	mirror_own_settle(m, &x->own, code);
 	uidset_clear(&x->vanished);
+}
+
+static void
+expunge_asked(struct iop *op, enum st_code code, const char *text)
+{
+	if (code != ST_OK)
+		iop_fail(op, code, text);
+	else
+		expunge_next(op);
+}
+
+static void
+expunge_end(struct iop *op, const struct m_st_end *end)
+{
+	struct expunge *x = op->data;
+
+	expunge_apply(op, end->code);
+	if (x->own.incomplete)
+		mirror_need(op, op->s->view->m, expunge_asked);
+	else if (!iop_failed(op, end))
+		expunge_next(op);
 }
 
 static void
@@ -266,10 +291,9 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 	switch (type) {
 	case M_st_change:
-		x->change = *(const struct m_st_change *)arg;
-		x->change.mailbox = NULL;
-		x->changed = 1;
-		iacct_own(op, op->s->view->m->id, x->change.modseq);
+		expunge_apply(op, ST_OK);
+		mirror_own_change(op->s->view->m, &x->own, arg);
+		iacct_own(op, op->s->view->m->id, x->own.change.modseq);
 		break;
 	case M_st_vanished:
 		uidset_init(&set);
@@ -279,9 +303,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 		uidset_fini(&set);
 		break;
 	case M_st_end:
-		expunge_apply(op);
-		if (!iop_failed(op, arg))
-			expunge_next(op);
+		expunge_end(op, arg);
 		break;
 	default:
 		break;

@@ -10,15 +10,24 @@
 
 #define SET_RANGES	4000	/* of a set in one request */
 #define LIST_CREDIT	(64 * 1024)
+#define CODE_MAX	(16 * 1024 * 1024)
+
+struct store_part {		/* what one change of several did */
+	uint32_t		 last;		/* uid, they ascend */
+	uint64_t		 modseq;
+};
 
 struct store {
 	struct uidset		 named;		/* that are there */
 	struct uidset		 left;		/* still to be asked for */
-	struct uidset		 touched;	/* changed by this request */
-	struct uidset		 changed;	/* by all of them */
+	struct uidset		 changed;
 	struct uidset		 modified;	/* failed UNCHANGEDSINCE */
-	struct m_st_change	 change;
-	int			 apply;		/* to the mirror */
+	struct mown		 own;
+	struct store_part	*part;
+	size_t			 nparts;
+	size_t			 telling;	/* of this part */
+	int			 unsure;	/* no modseq may be told */
+	int			 incomplete;	/* some answer was */
 	struct ibuf		 flags;		/* as text */
 	struct uidset		 tell;
 	struct uidset		 same;		/* were so before */
@@ -34,7 +43,8 @@ store_cleanup(struct iop *op)
 
 	uidset_fini(&st->named);
 	uidset_fini(&st->left);
-	uidset_fini(&st->touched);
+	uidset_fini(&st->own.touched);
+	free(st->part);
 	uidset_fini(&st->changed);
 	uidset_fini(&st->modified);
 	uidset_fini(&st->tell);
@@ -66,7 +76,7 @@ store_end(struct iop *op)
 		iop_ok(op, "%s completed", op->cmd.name);
 		return;
 	}
-	ibuf_init(&b, 65536);
+	ibuf_init(&b, CODE_MAX);
 	uidset_init(&seqs);
 	(void)ibuf_adds(&b, "MODIFIED ");
 	if (op->cmd.uid)
@@ -97,6 +107,17 @@ store_put_modseq(struct iop *op, uint32_t seq, uint32_t uid, uint64_t modseq)
 
 static void	store_same_next(struct iop *);
 
+/* The modseq that a change gave to a message; uids come in order. */
+static uint64_t
+store_modseq(struct store *st, uint32_t uid)
+{
+	if (st->unsure || !uidset_contains(&st->changed, uid))
+		return 0;
+	while (st->telling < st->nparts && st->part[st->telling].last < uid)
+		st->telling++;
+	return st->telling < st->nparts ? st->part[st->telling].modseq : 0;
+}
+
 static void
 store_tell(struct iop *op)
 {
@@ -114,8 +135,7 @@ store_tell(struct iop *op)
 		seq = uidset_rank(&v->snap->uids, st->uid);
 		if (seq == 0 || !uidset_contains(&v->m->map.uids, st->uid))
 			continue;
-		modseq = uidset_contains(&st->changed, st->uid) ?
-		    st->change.modseq : 0;
+		modseq = store_modseq(st, st->uid);
 		if (op->cmd.store.silent)
 			store_put_modseq(op, seq, st->uid, modseq);
 		else
@@ -217,12 +237,11 @@ store_answered(struct iop *op, enum st_code code, const char *text)
 	struct store	*st = op->data;
 	struct iview	*v = op->s->view;
 	int		 condstore = op->s->condstore &&
-			    st->change.modseq != 0;
+			    st->own.change.modseq != 0;
 
 	(void)text;
 	/* done it is, but its modseq would cover what is not known */
-	if (code != ST_OK)
-		st->change.modseq = 0;
+	st->unsure = code != ST_OK;
 	if (flags_nkeywords(&v->m->map.flags) != v->nkeywords)
 		view_put_flags(v);
 	if (op->cmd.store.silent && (!condstore || code != ST_OK)) {
@@ -247,9 +266,10 @@ store_answered(struct iop *op, enum st_code code, const char *text)
 static void
 store_stored(struct iop *op)
 {
-	struct mirror *m = op->s->view->m;
+	struct store	*st = op->data;
+	struct mirror	*m = op->s->view->m;
 
-	if (op->s->condstore && mirror_behind(m))
+	if ((op->s->condstore || st->incomplete) && mirror_behind(m))
 		mirror_need(op, m, store_answered);
 	else
 		store_answered(op, ST_OK, "");
@@ -266,32 +286,71 @@ store_rows(struct iop *op, const struct m_st_rows *m)
 	ibuf_from_buffer(&b, m->rows.p, m->rows.len);
 	uidset_init(&set);
 	while (strow_get(&b, &row) == 1) {
-		if (row.flags != NULL && st->apply)
+		if (row.flags != NULL && st->own.apply)
 			mirror_own_flags(op->s->view->m, &row.uids,
-			    row.flags, &st->touched);
+			    row.flags, &st->own.touched);
 		if (msg_set_get(&row.uids, &set) == -1 ||
 		    uidset_union(&st->changed, &set) == -1)
 			fatal(NULL);
+		if (st->nparts > 0 &&
+		    uidset_max(&set) > st->part[st->nparts - 1].last)
+			st->part[st->nparts - 1].last = uidset_max(&set);
 	}
 	uidset_fini(&set);
 }
 
+static void
+store_change(struct iop *op, const struct m_st_change *c)
+{
+	struct store		*st = op->data;
+	struct mirror		*m = op->s->view->m;
+	struct store_part	*p;
+
+	mirror_own_change(m, &st->own, c);
+	iacct_own(op, m->id, c->modseq);
+	p = reallocarray(st->part, st->nparts + 1, sizeof(*p));
+	if (p == NULL)
+		fatal(NULL);
+	st->part = p;
+	p[st->nparts].last = 0;
+	p[st->nparts++].modseq = c->modseq;
+}
+
 static void	store_next(struct iop *);
+
+/*
+ * An answer that was cut off does not undo the change; but which messages
+ * failed a condition is not known then.
+ */
+static void
+store_part_end(struct iop *op, const struct m_st_end *end)
+{
+	struct store	*st = op->data;
+	struct mirror	*m = op->s->view->m;
+
+	mirror_own_settle(m, &st->own, end->code);
+	if (st->own.incomplete && !op->cmd.store.has_unchangedsince) {
+		st->incomplete = 1;
+		store_next(op);
+		return;
+	}
+	/* what was done is told as if others had done it */
+	if (end->code != ST_OK)
+		mirror_disown(m, st->own.origin);
+	if (!iop_failed(op, end))
+		store_next(op);
+}
 
 static void
 store_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop	*op = rq->arg;
 	struct store	*st = op->data;
-	struct mirror	*m = op->s->view->m;
 	struct uidset	 set;
 
 	switch (type) {
 	case M_st_change:
-		st->change = *(const struct m_st_change *)arg;
-		st->change.mailbox = NULL;
-		st->apply = mirror_current(m, &st->change);
-		iacct_own(op, m->id, st->change.modseq);
+		store_change(op, arg);
 		break;
 	case M_st_rows:
 		store_rows(op, arg);
@@ -304,13 +363,7 @@ store_answer(struct streq *rq, enum msg_type type, const void *arg)
 		uidset_fini(&set);
 		break;
 	case M_st_end:
-		if (st->apply)
-			mirror_own_done(m, &st->change, &st->touched,
-			    op->s->ls.id);
-		uidset_clear(&st->touched);
-		st->apply = 0;
-		if (!iop_failed(op, arg))
-			store_next(op);
+		store_part_end(op, arg);
 		break;
 	default:
 		break;
@@ -361,6 +414,7 @@ cmd_store(struct iop *op)
 	if ((st = calloc(1, sizeof(*st))) == NULL)
 		fatal(NULL);
 	ibuf_init(&st->flags, 8190);
+	st->own.origin = op->s->ls.id;
 	op->data = st;
 	op->cleanup = store_cleanup;
 	if (c->has_unchangedsince)
