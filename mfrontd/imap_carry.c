@@ -49,7 +49,7 @@ struct carry {
 	uint32_t	 last;		/* copy before it */
 	enum st_code	 code;		/* that it failed with */
 	enum st_code	 stored;
-	struct m_st_change change;
+	struct mown	 own;		/* the expunge of a MOVE */
 	struct uidset	 vanished;
 };
 
@@ -79,6 +79,7 @@ carry_free(struct carry *c)
 	uidset_fini(&c->left);
 	uidset_fini(&c->block);
 	uidset_fini(&c->vanished);
+	uidset_fini(&c->own.touched);
 	uidset_fini(&c->job.from_uids);
 	uidset_fini(&c->job.to_uids);
 	ibuf_fini(&c->data);
@@ -142,7 +143,7 @@ carry_failed(struct carry *c, enum st_code code)
 /* MOVE: the originals go */
 
 static void
-expunged_apply(struct carry *c)
+expunged_apply(struct carry *c, enum st_code code)
 {
 	struct imap	*s = c->op->s;
 	struct mirror	*m;
@@ -150,8 +151,8 @@ expunged_apply(struct carry *c)
 	m = mirror_find(s, c->job.from_mount, c->job.from);
 	if (m != NULL && c->vanished.n > 0)
 		mirror_own_removed(m, &c->vanished);
-	if (m != NULL && mirror_current(m, &c->change))
-		mirror_own_done(m, &c->change, NULL, 0);
+	if (m != NULL)
+		mirror_own_settle(m, &c->own, code);
 	uidset_clear(&c->vanished);
 }
 
@@ -162,11 +163,14 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct carry		*c = rq->arg;
 	const struct m_st_end	*end = arg;
+	struct mirror		*m;
 	struct uidset		 set;
 
 	if (type == M_st_change) {
-		c->change = *(const struct m_st_change *)arg;
-		c->change.mailbox = NULL;
+		expunged_apply(c, ST_OK);
+		m = mirror_find(c->op->s, c->job.from_mount, c->job.from);
+		if (m != NULL)
+			mirror_own_change(m, &c->own, arg);
 	} else if (type == M_st_vanished) {
 		uidset_init(&set);
 		if (msg_set_get(&((const struct m_st_vanished *)arg)->uids,
@@ -174,7 +178,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 			fatal(NULL);
 		uidset_fini(&set);
 	} else if (type == M_st_end) {
-		expunged_apply(c);
+		expunged_apply(c, end->code);
 		if (end->code == ST_OK) {
 			carry_expunge(c);
 			return;
