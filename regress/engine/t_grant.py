@@ -29,6 +29,10 @@ CALLS = {
     'st_create': dict(name='n'), 'st_rename': {'from': 'a', 'to': 'b'},
     'st_delete': dict(mailbox='m'), 'st_subscribe': dict(name='n'),
     'st_cache': dict(id='c1', text='x'), 'st_recent': dict(mailbox='m'),
+    'st_search': dict(mailbox='m', query='{"all":true}'),
+    'st_dict': dict(key='k'), 'st_quota': {},
+    'st_meta_get': dict(mailbox='m'), 'st_meta_set': dict(set='{}'),
+    'st_blob': dict(size=2), 'st_batch': dict(mailbox='m', append='[]'),
 }
 
 
@@ -231,8 +235,9 @@ class Grant(EngineTest):
                      'm/messages', 'm%2e', 'm\r\nX: y', 'm m', 'm\xe4',
                      'm#', 'm;x=1', '..\\ann', 'm\t'):
             for call, fields in CALLS.items():
-                if call in ('st_put', 'st_recent'):
-                    continue            # there it is in no path
+                if call in ('st_put', 'st_recent', 'st_meta_get',
+                            'st_meta_set', 'st_batch'):
+                    continue            # in no path, or not announced
                 for f in 'mailbox', 'id':
                     if f in fields:
                         self.ask(call, **dict(fields, **{f: name}))
