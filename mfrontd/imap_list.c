@@ -28,11 +28,13 @@ list_matches(const struct imap_list *l, const char *name, size_t len)
 static void
 put_attribute(struct ibuf *b, const char *attr, int *n)
 {
-	if ((*n)++ > 0)
+	if ((*n)++ > 0 && b != NULL)
 		(void)ibuf_add_n8(b, ' ');
-	(void)ibuf_adds(b, attr);
+	if (b != NULL)
+		(void)ibuf_adds(b, attr);
 }
 
+/* Special uses (RFC 6154); b may be NULL, to count them. */
 static void
 put_uses(struct ibuf *b, const struct mbox *mb, int *n)
 {
@@ -163,6 +165,19 @@ listed_free(struct listed *l)
 	free(l->names);
 }
 
+/* RFC 6154, 3 */
+static int
+list_selected(const struct imap_list *l, const struct mbox *mb)
+{
+	int n = 0;
+
+	if ((l->select & IMAP_LIST_SPECIAL_USE) == 0)
+		return 1;
+	if (mb != NULL)
+		put_uses(NULL, mb, &n);
+	return n > 0;
+}
+
 static void
 list_listed(struct iop *op, enum st_code code, const char *text)
 {
@@ -170,6 +185,7 @@ list_listed(struct iop *op, enum st_code code, const char *text)
 	struct list_walk	 w;
 	struct list_entry	 e;
 	struct listed		 all;
+	const struct mbox	*mb;
 
 	if (code != ST_OK) {
 		iop_fail(op, code, text);
@@ -177,10 +193,12 @@ list_listed(struct iop *op, enum st_code code, const char *text)
 	}
 	listed_init(&all, op->s, 0);
 	list_walk_init(&w, all.names, all.n);
-	while (list_walk_next(&w, &e))
-		if (list_matches(l, e.name, e.len))
-			put_list_line(op, "LIST", e.name, e.len,
-			    e.exists ? all.v[e.index].mb : NULL, e.children);
+	while (list_walk_next(&w, &e)) {
+		mb = e.exists ? all.v[e.index].mb : NULL;
+		if (list_matches(l, e.name, e.len) && list_selected(l, mb))
+			put_list_line(op, "LIST", e.name, e.len, mb,
+			    e.children);
+	}
 	listed_free(&all);
 	iop_ok(op, "LIST completed");
 }
@@ -416,10 +434,15 @@ static void
 status_row_known(struct iop *op, struct mbox *mb)
 {
 	struct status		*st = op->data;
+	struct iview		*v = op->s->view;
 	uint32_t		 items = op->cmd.status.items;
 	struct m_st_recent	 q;
 
-	st->missing = items & IMAP_STATUS_RECENT;
+	/* of the mailbox that is open it is what was told of it */
+	if (v != NULL && v->mount == op->mount && strcmp(v->m->id, mb->id) == 0)
+		st->nrecent = uidset_count(&v->recent);
+	else
+		st->missing = items & IMAP_STATUS_RECENT;
 	if ((mb->has & MBOX_UNSEEN) == 0)
 		st->missing |= items & IMAP_STATUS_UNSEEN;
 	if ((mb->has & MBOX_DELETED) == 0)
