@@ -259,7 +259,7 @@ check_caps_needed(const struct check *check)
 static int
 check_is_due(struct check_run *run, const struct check *check)
 {
-	return check->group == LEVEL0 || (run->caps & CAP(check->group));
+	return check->group == LEVEL0 || (run->due & CAP(check->group));
 }
 
 static int
@@ -411,6 +411,7 @@ check_level(struct check_run *run)
 	char		why[128];
 	int		level = run->conf->level;
 
+	run->due = run->caps;
 	if (level == -1 || level > 2)
 		return 0;
 	if (run->level < level) {
@@ -423,26 +424,36 @@ check_level(struct check_run *run)
 		keep |= check_level_caps(level1);
 	if (level >= 2)
 		keep |= check_level_caps(level2);
-	run->caps &= keep;
+	run->due &= keep;
 	run->level = level;
 	return 0;
 }
 
-/* Has anything of ours stayed? */
+static int
+check_is_ours(struct ck *c, struct val *row)
+{
+	const char *name = val_text(row, "name");
+
+	return name != NULL && val_text(row, "id") != NULL &&
+	    strncmp(name, c->run->stem, strlen(c->run->stem)) == 0;
+}
+
+/* What a broken storage left of ours, by another way or another name. */
 static void
 check_left(struct ck *c)
 {
 	struct lines	*l = ask_mailboxes(c);
-	const char	*name;
 	int		 i;
 
-	for (i = 0; i < l->n; i++) {
-		name = val_text(l->row[i], "name");
-		if (name != NULL && strncmp(name, c->run->stem,
-		    strlen(c->run->stem)) == 0)
+	for (i = 0; i < l->n; i++)
+		if (check_is_ours(c, l->row[i]))
+			ask_do(c, "DELETE", ask_box_path(c, ask_box_of(c,
+			    l->row[i], l->a), ""), NULL);
+	l = ask_mailboxes(c);
+	for (i = 0; i < l->n; i++)
+		if (check_is_ours(c, l->row[i]))
 			check_fail(c, "the mailbox \"%s\" was left behind",
-			    name);
-	}
+			    val_text(l->row[i], "name"));
 }
 
 static int
@@ -483,7 +494,8 @@ check_usage(const char *what)
 {
 	if (what != NULL)
 		fprintf(stderr, "mfrontctl: %s\n", what);
-	fprintf(stderr, "usage: mfrontctl check [-jv] [-A account] "
+	fprintf(stderr, "usage: mfrontctl check -L\n"
+	    "       mfrontctl check [-jv] [-A account] "
 	    "[-a account] [-C cafile] [-c name,...]\n"
 	    "\t    [-l level] [-t tokenfile] [-u userfile] URL\n");
 	return CTL_USAGE;
@@ -574,6 +586,9 @@ check_option(struct check_conf *conf, struct check_args *args, int ch)
 	case 'j':
 		conf->json = 1;
 		break;
+	case 'L':
+		conf->list = 1;
+		break;
 	case 'l':
 		if (units_parse(UNIT_COUNT, optarg, &level) == -1 ||
 		    level > 3)
@@ -645,8 +660,12 @@ check_run(int argc, char **argv, int json)
 	conf.peer.wait = WAIT_MS;
 	optind = 1;
 	while (what == NULL &&
-	    (ch = getopt(argc, argv, "+A:a:C:c:jl:t:u:v")) != -1)
+	    (ch = getopt(argc, argv, "+A:a:C:c:jLl:t:u:v")) != -1)
 		what = check_option(&conf, &args, ch);
+	if (what == NULL && conf.list && argc == optind) {
+		report_list();
+		return CTL_DONE;
+	}
 	if (what == NULL)
 		what = check_names(conf.only);
 	if (what != NULL || argc - optind != 1)

@@ -409,15 +409,23 @@ ask_do(struct ck *c, const char *method, const char *path, const char *body)
 }
 
 struct answer *
-ask_begin(struct ck *c, struct net *n, const struct request *r,
-    struct http_body *b)
+ask_post(struct ck *c, struct net *n, const struct request *r)
 {
-	struct answer		*a = check_alloc(c, sizeof(*a));
-	struct http_head	 h;
+	struct answer *a = check_alloc(c, sizeof(*a));
 
 	ask_keep_request(c, a, r);
 	c->last = a;
 	ask_send(c, n, r);
+	return a;
+}
+
+struct answer *
+ask_begin(struct ck *c, struct net *n, const struct request *r,
+    struct http_body *b)
+{
+	struct answer		*a = ask_post(c, n, r);
+	struct http_head	 h;
+
 	ask_take_head(c, n, a, &h, r->method);
 	a->code = "";
 	http_body_init(b, &h);

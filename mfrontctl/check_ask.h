@@ -35,6 +35,8 @@ struct net	*ask_open(struct ck *);
 void		 ask_write(struct ck *, struct net *, const void *, size_t);
 char		*ask_head(struct ck *, const struct request *, size_t);
 struct answer	*ask_answer(struct ck *, struct net *, const char *);
+/* Sends it, and waits for nothing: the answer to be, to show what was sent. */
+struct answer	*ask_post(struct ck *, struct net *, const struct request *);
 /* Sends it, and takes the answer's head alone, with what reads the rest. */
 struct answer	*ask_begin(struct ck *, struct net *, const struct request *,
 		    struct http_body *);

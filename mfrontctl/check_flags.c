@@ -358,13 +358,12 @@ flags_unknown(struct ck *c)
 void
 flags_not_announced(struct ck *c)
 {
-	struct val	*caps = val_get(c->run->doc, "capabilities");
 	struct box	*b = ask_box(c, "members");
 	struct uids	 u;
 	int		 n = 0;
 
 	ask_fill(c, b, 1, &u);
-	if (val_get(caps, "modseq") == NULL) {
+	if (!check_has(c, CAP_MODSEQ)) {
 		flags_strange(c, "PATCH", ask_box_path(c, b, "/messages"),
 		    check_text(c, "{\"uids\":\"%u\",\"add\":[\"$a\"],"
 		    "\"unchanged_since\":1}", u.u[0]));
@@ -372,7 +371,7 @@ flags_not_announced(struct ck *c)
 			check_fail(c, "since is applied without modseq");
 		n++;
 	}
-	if (val_get(caps, "cache") == NULL) {
+	if (!check_has(c, CAP_CACHE)) {
 		ask_refused(c, ask_upload(c, check_text(c, "{\"to\":[{"
 		    "\"account\":%s,\"mailbox\":\"%s\",\"cache\":\"x\"}],"
 		    "\"delivery\":false}", c->run->acct_json, b->id),

@@ -68,6 +68,7 @@ struct check_conf {
 	char		*user;		/* NULL */
 	char		*password;
 	int		 json;
+	int		 list;
 	int		 verbose;
 	int		 level;		/* -1: what is claimed */
 };
@@ -83,7 +84,8 @@ struct check_run {
 	const char		*acct2;
 	const char		*acct_json;	/* as JSON, with quotes */
 	const char		*acct2_json;
-	uint64_t		 caps;
+	uint64_t		 caps;		/* announced */
+	uint64_t		 due;		/* of these, to be looked at */
 	int			 level;		/* claimed */
 	uint64_t		 bound;		/* of events, milliseconds */
 	char			 stem[64];	/* of our mailboxes */

@@ -106,14 +106,19 @@ net_connect_inet(const struct baseurl *u, const char **why)
 static int
 net_tls(struct net *n, const char **why)
 {
-	int r;
+	static _Thread_local char	text[256];
+	const char			*error;
+	int				 r;
 
 	if ((n->tls = tls_client()) == NULL ||
 	    tls_configure(n->tls, n->peer->tls) == -1 ||
 	    tls_connect_socket(n->tls, n->fd, n->peer->url.host) == -1 ||
 	    (r = tls_handshake(n->tls)) == -1) {
-		*why = n->tls != NULL && tls_error(n->tls) != NULL ?
-		    tls_error(n->tls) : "TLS failed";
+		/* the error goes with the connection */
+		error = n->tls != NULL ? tls_error(n->tls) : NULL;
+		strlcpy(text, error != NULL ? error : "TLS failed",
+		    sizeof(text));
+		*why = text;
 		return -1;
 	}
 	return 0;

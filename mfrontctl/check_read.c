@@ -233,10 +233,7 @@ read_mailbox_row(struct ck *c, struct val *row)
 	if (check_has(c, CAP_MODSEQ) &&
 	    (!val_number(row, "modseq", MODSEQ_MAX, &n) || n == 0))
 		check_fail(c, "\"%s\" has no good modseq", name->s);
-	if (!(c->run->caps & CAP(CAP_MODSEQ)) &&
-	    val_typed(c->run->doc, "capabilities", VAL_OBJECT) != NULL &&
-	    val_get(val_get(c->run->doc, "capabilities"), "modseq") == NULL &&
-	    val_get(row, "modseq") != NULL)
+	if (!check_has(c, CAP_MODSEQ) && val_get(row, "modseq") != NULL)
 		check_fail(c, "\"%s\" has a modseq, which is not announced",
 		    name->s);
 	read_optional(c, row, name->s);
@@ -751,13 +748,12 @@ static const struct {
 void
 read_not_announced(struct ck *c)
 {
-	struct val	*caps = val_get(c->run->doc, "capabilities");
 	struct answer	*a;
 	size_t		 i;
 	int		 n = 0;
 
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (val_get(caps, st_cap_names[calls[i].cap]) != NULL)
+		if (check_has(c, calls[i].cap))
 			continue;
 		a = ask_do(c, calls[i].method, calls[i].account ?
 		    check_text(c, "/accounts/%s%s", c->run->acct,

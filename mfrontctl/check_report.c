@@ -135,6 +135,17 @@ group_count(struct check_run *run, int group, enum check_verdict verdict)
 	return n;
 }
 
+void
+report_list(void)
+{
+	size_t i;
+
+	for (i = 0; i < nchecks; i++)
+		printf("%-22s %-13s %s\n", checks[i].name,
+		    checks[i].group == LEVEL0 ? "-" :
+		    st_cap_names[checks[i].group], checks[i].text);
+}
+
 /* for people */
 
 static void
@@ -144,7 +155,7 @@ people_caps(struct check_run *run)
 
 	printf("level %d", run->level);
 	for (cap = 0; cap < CAP_MAX; cap++)
-		if ((run->caps & CAP(cap)) && group_level(cap) > run->level)
+		if ((run->due & CAP(cap)) && group_level(cap) > run->level)
 			printf("%s %s", n++ == 0 ? ", and" : ",",
 			    st_cap_names[cap]);
 	printf("\n");
@@ -303,7 +314,7 @@ json_summary(struct ibuf *b, struct check_run *run, int ok)
 	json_maybe(b, "name", val_text(run->doc, "name"));
 	json_maybe(b, "version", val_text(run->doc, "version"));
 	(void)json_ku64(b, "level", (uint64_t)run->level);
-	json_caps(b, run->caps);
+	json_caps(b, run->due);
 	(void)json_ku64(b, "passed",
 	    (uint64_t)group_count(run, -1, CHECK_PASSED));
 	(void)json_ku64(b, "failed",

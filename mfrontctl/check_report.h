@@ -14,6 +14,8 @@ char	*report_bytes(const char *, size_t, const char *, size_t);
 
 void	 report_progress(struct check_run *, const struct check *);
 void	 report_done(struct check_run *, const struct check *);
+/* Which checks there are. */
+void	 report_list(void);
 /* 1 if all is kept. */
 int	 report_print(struct check_run *);
 void	 report_free(struct check_run *);

@@ -38,3 +38,10 @@ def check(url, *args, json=True, **more):
     p = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                        text=True, **more)
     return Result(p.returncode, p.stdout, p.stderr)
+
+
+def every():
+    """The names of all checks"""
+    p = subprocess.run([PROGRAM, 'check', '-L'], stdout=subprocess.PIPE,
+                       text=True, check=True)
+    return [line.split()[0] for line in p.stdout.splitlines()]

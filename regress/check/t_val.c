@@ -69,14 +69,14 @@ ATF_TC_BODY(bad, tc)
 {
 	static const char *const texts[] = { "", "{", "{a:1}", "[1,]",
 	    "{\"a\":1} x", "nul", "\"\377\"", "{\"a\"}" };
-	char	deep[200];
+	char	deep[1001];
 	size_t	i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		ATF_CHECK_MSG(parse(texts[i]) == NULL, "%s", texts[i]);
-	memset(deep, '[', 99);
-	memset(deep + 99, ']', 99);
-	deep[198] = '\0';
+	memset(deep, '[', 500);
+	memset(deep + 500, ']', 500);
+	deep[1000] = '\0';
 	ATF_CHECK(parse(deep) == NULL);
 	/* a text with a NUL is a text, but not one for people */
 	ATF_CHECK(val_text(parse("{\"a\":\"x\\u0000y\"}"), "a") == NULL);

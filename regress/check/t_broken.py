@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""A backend that keeps every rule is found to, and each that breaks one is
+caught, by the check of that rule."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import shutil
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, '..', 'house'))
+
+import atf                                              # noqa: E402
+from backend import BREAKS                              # noqa: E402
+from kit import check                                   # noqa: E402
+
+SLOW = int(os.environ.get('SLOW', '1'))
+
+
+class Broken(unittest.TestCase):
+    def begin(self, *args):
+        """A backend that answers; its URL"""
+        top = tempfile.mkdtemp(prefix='broken.')
+        self.addCleanup(shutil.rmtree, top)
+        path = os.path.join(top, 'sock')
+        log = open(os.path.join(top, 'log'), 'w')
+        self.addCleanup(log.close)
+        self.backend = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, 'backend.py'), path, *args],
+            stderr=log)
+        self.addCleanup(self.end)
+        until = time.monotonic() + 20 * SLOW
+        while not os.path.exists(path):
+            self.assertIsNone(self.backend.poll(), 'it has ended')
+            self.assertLess(time.monotonic(), until, 'it does not begin')
+            time.sleep(0.01)
+        self.log = log.name
+        return 'unix:%s:/v1' % path
+
+    def end(self):
+        self.backend.kill()
+        self.backend.wait()
+
+    def test_right(self):
+        """One that keeps them all"""
+        r = check(self.begin(), '-A', 'other')
+        with open(self.log) as f:
+            self.assertEqual(f.read(), '')
+        self.assertEqual((r.status, r.failed, r.doc.get('error')),
+                         (0, set(), None), r.why())
+        self.assertEqual(r.named('skipped'),
+                         {'token-needed', 'members-not-announced'})
+        self.assertGreater(len(r.named('passed')), 110)
+
+    def caught(self, name):
+        r = check(self.begin(name), '-A', 'other')
+        self.assertEqual(r.status, 1, r.out)
+        for expected in BREAKS[name]:
+            self.assertIn(expected, r.failed, r.why())
+        c = r.checks[BREAKS[name][0]]
+        self.assertTrue(c['section'] and c['why'], c)
+        return r
+
+
+def add(name):
+    def test(self):
+        self.caught(name)
+    test.__doc__ = 'Caught: ' + name
+    setattr(Broken, 'test_' + name.replace('-', '_'), test)
+
+
+for each in BREAKS:
+    add(each)
+
+if __name__ == '__main__':
+    atf.main()
