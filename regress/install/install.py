@@ -22,6 +22,7 @@ from house import TOP                                   # noqa: E402
 from whole import HASH, PASSWORD, SLOW                  # noqa: E402
 
 CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x20000
 SANITIZED = 'SANITIZED' in os.environ
 # what a build leaves
 BUILT = ('*.o', '*.a', '*.d', '.depend', '*.t', '*.f', '__pycache__',
@@ -69,13 +70,26 @@ def until(what, seconds, why=lambda: ''):
         time.sleep(0.02)
 
 
+def unshare(flags, what):
+    if ctypes.CDLL(None, use_errno=True).unshare(flags) == -1:
+        raise unittest.SkipTest('no %s namespace: %s' % (
+            what, os.strerror(ctypes.get_errno())))
+
+
 def own_network():
     """From now on this process, and what it starts, has a network of its
     own with nothing but a loopback interface"""
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == -1:
-        raise unittest.SkipTest('no network namespace: ' +
-                                os.strerror(ctypes.get_errno()))
+    unshare(CLONE_NEWNET, 'network')
     subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+
+
+def own_memory(path):
+    """From now on this folder is in memory, for this process and what it
+    starts; its mounts are seen by nobody else"""
+    unshare(CLONE_NEWNS, 'mount')
+    subprocess.run(['mount', '--make-rprivate', '/'], check=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', path],
+                   check=True)
 
 
 def listeners():
@@ -86,7 +100,11 @@ def listeners():
 
 
 class InstallTest(unittest.TestCase):
+    sanitized = False           # is it of use with a sanitizer's programs?
+
     def setUp(self):
+        if SANITIZED and not self.sanitized:
+            self.skipTest('the same with the sanitizers\' programs')
         self.top = tempfile.mkdtemp(prefix='mfrontd.')
         os.chmod(self.top, 0o755)
         self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
@@ -121,6 +139,6 @@ def ends(pids, seconds=20):
           lambda: 'still there: %r' % [p for p in pids if running(p)])
 
 
-__all__ = ['HASH', 'InstallTest', 'PASSWORD', 'SANITIZED', 'SLOW', 'TOP',
-           'atf', 'copy_tree', 'ends', 'listeners', 'own_network', 'root',
-           'running', 'tls', 'unittest', 'until']
+__all__ = ['HASH', 'InstallTest', 'PASSWORD', 'SLOW', 'TOP',
+           'atf', 'copy_tree', 'ends', 'listeners', 'own_memory',
+           'own_network', 'root', 'running', 'tls', 'unittest', 'until']

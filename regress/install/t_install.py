@@ -6,14 +6,16 @@ import glob
 import imaplib
 import os
 import re
+import resource
 import shutil
 import signal
 import smtplib
 import stat
 import subprocess
+import time
 
-from install import (HASH, InstallTest, PASSWORD, SANITIZED, TOP, atf,
-                     copy_tree, ends, own_network, root, running, tls, until)
+from install import (HASH, InstallTest, PASSWORD, SLOW, TOP, atf, copy_tree,
+                     ends, own_memory, own_network, root, running, tls, until)
 
 # what a plain "make install" makes, below PREFIX and elsewhere
 PREFIXED = {
@@ -129,6 +131,23 @@ class Install(Installed):
             said = self.run_ok(os.path.join(sbin, name), status=2)
             self.assertIn('usage: ' + name, said)
 
+    @root
+    def test_unit(self):
+        """systemd-analyze finds nothing to complain of"""
+        if shutil.which('systemd-analyze') is None:
+            self.skipTest('systemd is not installed')
+        self.make_install()
+        # it looks for the programs
+        text = self.read('usr/local/lib/systemd/system/mfrontd.service')
+        text = text.replace('/usr/local/sbin', os.path.join(
+            self.dest, 'usr/local/sbin'))
+        path = self.write('mfrontd.service', text, 0o644)
+        verify = ('systemd-analyze', 'verify', '--man=no', path)
+        self.assertNotIn('mfrontd', self.run_ok(*verify))
+        self.write('mfrontd.service', text + 'Wanted=x\n', 0o644)
+        self.assertRegex(self.run_ok(*verify, status=None),
+                         r"mfrontd\.service:\d+: Unknown key.* 'Wanted'")
+
     def test_rc(self):
         """OpenBSD's script: its syntax, what it defines, what it checks"""
         ksh = shutil.which('ksh') or shutil.which('mksh')
@@ -217,6 +236,8 @@ class Service(Installed):
 
 
 class Sysv(Service):
+    sanitized = True
+
     def setUp(self):
         super().setUp()
         # all that is of the whole system, in the tree
@@ -315,6 +336,162 @@ class Sysv(Service):
         self.start()
         self.imap().logout()
         self.script('stop')
+
+
+# A systemd of its own, as the first process of its own world: no other unit
+# than ours, and the tree laid over the system.
+WORLD = '''
+set -e
+mount --make-rprivate /
+for d in etc usr/local var; do
+	mkdir -p %(top)s/work/$d
+	mount -t overlay -o lowerdir=/$d,upperdir=%(dest)s/$d,workdir=\\
+%(top)s/work/$d overlay /$d
+done
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t cgroup2 none /sys/fs/cgroup
+export SYSTEMD_UNIT_PATH=%(top)s/units:%(dest)s%(units)s container=regress
+echo world
+exec "$0" --system --unit=basic.target --log-target=console --log-level=info \\
+    --show-status=no
+'''
+UNITS = '/usr/local/lib/systemd/system'
+TARGETS = ('basic', 'sysinit', 'shutdown', 'network-online', 'multi-user')
+# what the machine may not let us have, and where the messages go
+DROPIN = '''
+[Service]
+StandardOutput=append:%(top)s/service.log
+StandardError=append:%(top)s/service.log
+LimitNOFILE=%(nofile)d
+'''
+
+
+class Systemd(Service):
+    """Really started, by a real one"""
+
+    def setUp(self):
+        self.program = next(filter(os.path.exists, (
+            '/lib/systemd/systemd', '/usr/lib/systemd/systemd')), None)
+        if self.program is None:
+            self.skipTest('systemd is not installed')
+        super().setUp()
+        os.mkdir(self.path('work'))
+        os.mkdir(self.path('units'))
+        for name in TARGETS:
+            self.write('units/%s.target' % name, '[Unit]\nDefaultDependencies'
+                       '=no\n', 0o644)
+        os.mkdir(self.path('units', 'mfrontd.service.d'))
+        self.write('units/mfrontd.service.d/regress.conf', DROPIN % dict(
+            top=self.top, nofile=min(65536, resource.getrlimit(
+                resource.RLIMIT_NOFILE)[1])), 0o644)
+        self.boot()
+
+    def make_install(self, *more):
+        # what is laid over the system must not itself be such a thing
+        own_memory(self.top)
+        super().make_install(*more)
+
+    def boot(self):
+        log = open(self.path('boot.log'), 'wb')
+        self.addCleanup(log.close)
+        self.proc = subprocess.Popen(
+            ['unshare', '--fork', '--pid', '--kill-child', '--mount', '--ipc',
+             '--uts', '--cgroup', '--mount-proc', 'sh', '-c',
+             WORLD % dict(vars(self), units=UNITS), self.program],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.addCleanup(self.halt)
+        end = time.monotonic() + 20 * SLOW
+        while time.monotonic() < end and self.proc.poll() is None:
+            if self.state() == 'running':
+                return
+            time.sleep(0.1)
+        with open(self.path('boot.log')) as f:
+            self.skipTest('no systemd can be run here: ' +
+                          ' '.join(f.read().split())[-300:])
+
+    def halt(self):
+        self.proc.kill()
+        self.proc.wait()
+
+    def systemctl(self, *words, status=0):
+        first, = self.children(self.proc.pid)
+        return self.run_ok('nsenter', '-t', str(first), '-m', '-p', '-C',
+                           '--', 'systemctl', '--no-pager', *words,
+                           status=status)
+
+    def state(self):
+        try:
+            return self.systemctl('is-system-running', status=None).strip()
+        except ValueError:              # not started yet
+            return None
+
+    def show(self, what):
+        return self.systemctl('show', '--value', '-p', what,
+                              'mfrontd').strip()
+
+    def pid(self):
+        """As we see it"""
+        inside = int(self.show('MainPID'))
+        for name in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open('/proc/%s/status' % name) as f:
+                    m = re.search(r'(?m)^NSpid:\t(\d+)\t(\d+)$', f.read())
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if m and int(m.group(2)) == inside:
+                return int(m.group(1))
+        raise AssertionError('no process %d' % inside)
+
+    def service_log(self):
+        with open(self.path('service.log')) as f:
+            return f.read()
+
+    def start(self):
+        self.systemctl('start', 'mfrontd')
+        self.assertEqual('active', self.show('ActiveState'))
+
+    def reload(self, bad=None):
+        self.systemctl('reload', 'mfrontd', status=1 if bad else 0)
+        self.assertRegex(self.service_log(), bad or r'(?s)listen.*8143')
+        self.assertEqual('active', self.show('ActiveState'))
+
+    def begin_stop(self):
+        self.systemctl('stop', '--no-block', 'mfrontd')
+
+        def done():
+            until(lambda: self.show('ActiveState') == 'inactive', 30)
+            self.assertEqual('success', self.show('Result'))
+        return done
+
+    @root
+    def test_life(self):
+        """systemd starts, reloads, stops it"""
+        self.life()
+
+    @root
+    def test_trouble(self):
+        """a bad configuration; a crash; what it may still do"""
+        self.write_conf('what is this')
+        self.systemctl('start', 'mfrontd', status=1)
+        self.assertEqual('exit-code', self.show('Result'))
+        self.assertRegex(self.service_log(), r'mfrontd\.conf:\d+: ')
+        self.write_conf()
+        self.systemctl('reset-failed', 'mfrontd')
+        self.start()
+        pid = self.pid()
+        with open('/proc/%d/status' % pid) as f:
+            status = f.read()
+        # chown, dac_override, fowner, kill, setgid, setuid,
+        # net_bind_service, sys_chroot
+        self.assertRegex(status, r'(?m)^CapBnd:\t00000000000404eb$')
+        self.assertRegex(status, r'(?m)^NoNewPrivs:\t1$')
+        self.imap().logout()
+        before = int(self.show('NRestarts'))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: int(self.show('NRestarts')) > before and
+              self.show('ActiveState') == 'active', 30)
+        self.assertNotEqual(pid, self.pid())
+        self.imap().logout()
 
 
 if __name__ == '__main__':
