@@ -363,6 +363,24 @@ hconn_done(struct hconn *c, enum st_code code, const char *text,
 	hreq_dispatch(st);
 }
 
+/*
+ * The answer is incomplete.  What may be asked again then is; hconn_closed()
+ * does the same for a connection that ends.
+ */
+static void
+hconn_cut(struct hconn *c)
+{
+	struct estorage	*st = c->st;
+
+	if (!hreq_repeatable(c->req, 1)) {
+		hconn_fail(c, ST_CUT, st_error(ST_CUT)->text);
+		return;
+	}
+	st->retries++;
+	hreq_queue(hconn_release(c, 0), 1);
+	hreq_dispatch(st);
+}
+
 /* answers */
 
 /*
@@ -508,7 +526,7 @@ hconn_complete(struct hconn *c)
 	switch (r->answer) {
 	case ANSWER_NDJSON:
 		if (!r->ended)
-			hconn_fail(c, ST_CUT, st_error(ST_CUT)->text);
+			hconn_cut(c);
 		else
 			hconn_done(c, r->endcode, r->endtext, NULL);
 		return;

@@ -78,6 +78,13 @@ class Request:
     def answer(self, data):
         self.sock.sendall(data)
 
+    def try_answer(self, data):
+        """The engine may have hung up before all of it is out"""
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            return
+
     def hang_up(self):
         try:
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -131,21 +138,28 @@ class Backend(threading.Thread):
             if self.wrap is not None:
                 sock = self.wrap(sock)
             self.sockets.append(sock)
-            f = sock.makefile('rb')
-            while True:
-                head = self.head(f)
-                if head is None:
-                    return
-                r = Request(sock, f, head)
-                r.url = url
-                if 'expect' in r.fields:
-                    # the test decides what comes of its body
-                    self.requests.put(r)
-                    return
-                r.read_body()
-                self.dispatch(r)
+            self.listen(sock, sock.makefile('rb'), url)
         except (OSError, ValueError):
             pass
+
+    def listen(self, sock, f, url):
+        while True:
+            head = self.head(f)
+            if head is None:
+                return
+            r = Request(sock, f, head)
+            r.url = url
+            if 'expect' in r.fields:
+                # the test decides what comes of its body
+                self.requests.put(r)
+                return
+            r.read_body()
+            self.dispatch(r)
+
+    def resume(self, r):
+        """More requests on the connection of one that had to wait"""
+        threading.Thread(target=self.listen, args=(r.sock, r.file, r.url),
+                         daemon=True).start()
 
     @staticmethod
     def head(f):
