@@ -1,4 +1,5 @@
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 extern char **environ;
 
 #define MACROS_MAX	64
+#define SPARE_FILES	64	/* that are no connections */
 
 static void
 usage(void)
@@ -173,6 +175,28 @@ sanitise_fds(void)
 	close(fd);
 }
 
+/*
+ * A listener has a descriptor for each connection.  The children raise
+ * their own limit as far as it goes; root can let it go further.
+ */
+static void
+raise_nofile(const struct conf *conf)
+{
+	struct rlimit	rl;
+	rlim_t		want = (rlim_t)conf->limits.conn_total + SPARE_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		fatal("getrlimit");
+	if (rl.rlim_max == RLIM_INFINITY || rl.rlim_max >= want)
+		return;
+	rl.rlim_max = want;
+	if (setrlimit(RLIMIT_NOFILE, &rl) == 0 ||
+	    getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	log_warnx("only %llu files may be open, for %u connections",
+	    (unsigned long long)rl.rlim_max, conf->limits.conn_total);
+}
+
 static void
 start(int noaction, const char *pidfile, const char *argv0)
 {
@@ -198,6 +222,7 @@ start(int noaction, const char *pidfile, const char *argv0)
 		background();
 	if (pidfile != NULL)
 		write_pid(pidfile);
+	raise_nofile(conf);
 	parent_main();
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import sys
 import time
 import unittest
@@ -15,7 +16,7 @@ import tls                                              # noqa: E402
 from house import TOP, program, sanitized               # noqa: E402
 from imapclient import Syntax                           # noqa: E402
 from whole import (HASH, PASSWORD, SLOW, Whole, WholeTest,  # noqa: E402
-                   alive, private_dirty, free_port)
+                   alive, free_port, have_users, private_dirty)
 
 ALL = ('imap', 'imaps', 'pop3', 'pop3s', 'lmtp')
 TRACE = re.compile(rb'\AReturn-Path: <[^\r\n]*>\r\n'
@@ -38,6 +39,16 @@ def untraced(text):
     m = TRACE.match(text)
     assert m, 'no trace before %r' % text[:300]
     return text[m.end():]
+
+
+def room_for(n):
+    """As many descriptors of our own as may be, if not so many"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < n:
+        resource.setrlimit(resource.RLIMIT_NOFILE,
+                           (n if hard == resource.RLIM_INFINITY or hard >= n
+                            else hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def soon(get, timeout=20, what=None):
@@ -210,6 +221,7 @@ class SystemTest(WholeTest):
 
 
 __all__ = ['ALL', 'GONE', 'HASH', 'Lmtp', 'PASSWORD', 'Pop3', 'SLOW',
-           'SystemTest', 'TOP', 'Whole', 'alive', 'atf', 'free_port', 'letter',
-           'private_dirty', 'program', 'sanitized', 'soon', 'subject', 'tls',
-           'unittest', 'untraced']
+           'SystemTest', 'TOP', 'Whole', 'alive', 'atf', 'free_port',
+           'have_users', 'letter',
+           'private_dirty', 'program', 'room_for', 'sanitized', 'soon',
+           'subject', 'tls', 'unittest', 'untraced']

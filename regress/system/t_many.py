@@ -2,29 +2,18 @@
 """2,000 sessions at once, all in IDLE."""
 
 import re
-import resource
 import selectors
 import socket
 import time
 
-from system import (PASSWORD, SLOW, SystemTest, atf, letter, sanitized,
-                    soon)
+from system import (PASSWORD, SLOW, SystemTest, atf, letter, room_for,
+                    sanitized, soon)
 
 N = 2000
 LIMITS = '''failure delay 0s
 limits { connections 10000, connections per address 10000
 	connections per account 10000, connections waiting for login 10000 }
 '''
-
-
-def room_for(n):
-    """Descriptors for the clients, or a skipped test"""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < n:
-        resource.setrlimit(resource.RLIMIT_NOFILE,
-                           (n if hard == resource.RLIM_INFINITY or hard >= n
-                            else hard, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class Idler:
