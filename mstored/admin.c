@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "mstored.h"
+#include "units.h"
 
 #define ADMIN_HASH	512
 
@@ -157,6 +158,37 @@ user_del(struct admin_args *a)
 	return admin_result(code, a->argv[0], "there is no such user");
 }
 
+/* "10G", "none" or "default". */
+static int64_t
+user_limit(const char *s, enum unit unit)
+{
+	uint64_t v;
+
+	if (strcmp(s, "none") == 0)
+		return -1;
+	if (strcmp(s, "default") == 0)
+		return STORE_DEFAULT;
+	if (units_parse(unit, s, &v) == -1 || v > INT64_MAX)
+		fatalx("%s: not a limit", s);
+	return (int64_t)v;
+}
+
+static int
+user_quota(struct admin_args *a)
+{
+	int64_t		 size = user_limit(a->argv[1], UNIT_SIZE);
+	int64_t		 count = STORE_DEFAULT;
+	struct store	*s;
+	int		 code;
+
+	if (a->argc > 2)
+		count = user_limit(a->argv[2], UNIT_COUNT);
+	s = admin_open(STORE_ADMIN);
+	code = store_user_quota(s, a->argv[0], size, count);
+	store_close(s);
+	return admin_result(code, a->argv[0], "there is no such account");
+}
+
 static int
 user_list(struct admin_args *a)
 {
@@ -208,15 +240,17 @@ static const struct admin_command {
 	const char	*group;
 	const char	*verb;
 	int		 words;
+	int		 more;		/* that may follow */
 	int		 (*run)(struct admin_args *);
 } admin_commands[] = {
-	{ "user", "add", 1, user_add },
-	{ "user", "passwd", 1, user_passwd },
-	{ "user", "del", 1, user_del },
-	{ "user", "list", 0, user_list },
-	{ "alias", "add", 2, alias_add },
-	{ "alias", "del", 1, alias_del },
-	{ "alias", "list", 0, alias_list },
+	{ "user", "add", 1, 0, user_add },
+	{ "user", "passwd", 1, 0, user_passwd },
+	{ "user", "del", 1, 0, user_del },
+	{ "user", "list", 0, 0, user_list },
+	{ "user", "quota", 2, 1, user_quota },
+	{ "alias", "add", 2, 0, alias_add },
+	{ "alias", "del", 1, 0, alias_del },
+	{ "alias", "list", 0, 0, alias_list },
 };
 
 static int
@@ -235,7 +269,7 @@ admin_run(int argc, char **argv)
 		    strcmp(argv[1], c->verb) != 0)
 			continue;
 		if (admin_options(&a, argc - 1, argv + 1) == -1 ||
-		    a.argc != c->words)
+		    a.argc < c->words || a.argc > c->words + c->more)
 			return -1;
 		admin_enter(a.dir);
 		return c->run(&a);

@@ -198,7 +198,7 @@ recipients_find(struct args *a, struct ibuf *b)
 	const char	*address, *account;
 	struct mbox_id	 inbox;
 	uint64_t	 size;
-	char		 id[NAME_ID_SIZE];
+	char		 id[NAME_ID_SIZE], name[NAME_ACCOUNT_MAX + 1];
 	int		 code;
 
 	if (recipients_parse(a, &address, &size) == -1)
@@ -210,8 +210,11 @@ recipients_find(struct args *a, struct ibuf *b)
 		return ST_TOO_LARGE;
 	name_put_mailbox(id, &inbox);
 	ibuf_drain(b, ibuf_size(b));
+	strlcpy(name, account, sizeof(name));
+	if ((code = store_quota_room(server.store, name, size)) != ST_OK)
+		return code;
 	return json_open(b, '{') == -1 ||
-	    json_kstr(b, "account", account) == -1 ||
+	    json_kstr(b, "account", name) == -1 ||
 	    json_kstr(b, "mailbox", id) == -1 || json_close(b, '}') == -1 ?
 	    ST_TRY_LATER : ST_OK;
 }

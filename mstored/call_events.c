@@ -6,6 +6,7 @@
 #include "json.h"
 
 #define EVENTS_BEAT	10		/* s between heartbeats */
+#define EVENTS_LOOK	1		/* s between looks at the log */
 #define EVENTS_SLICE	(32 * 1024)
 
 /*
@@ -29,6 +30,8 @@ struct stream {
 static TAILQ_HEAD(stream_list, stream) streams = TAILQ_HEAD_INITIALIZER(streams);
 static struct tmo_class	 beat_class;
 static struct tmo	 beat_tmo;
+static struct tmo_class	 look_class;
+static struct tmo	 look_tmo;
 
 static int
 events_cursor(struct ibuf *b, int64_t seq)
@@ -143,6 +146,18 @@ events_tell(struct stream *s, const struct ibuf *lines, int64_t seq)
 	s->pos = seq;
 }
 
+/* Somebody else made a change, an administrator's command: read the log. */
+static void
+events_reread(void)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH(s, &streams, entry) {
+		s->live = 0;
+		req_again(s->req);
+	}
+}
+
 void
 events_publish(const struct change *c)
 {
@@ -150,6 +165,8 @@ events_publish(const struct change *c)
 	struct stream		*s;
 	size_t			 i;
 
+	if (c->foreign)
+		events_reread();
 	if (c->code != ST_OK || c->nev == 0)
 		return;
 	server.seq = c->ev[c->nev - 1].seq;
@@ -180,6 +197,21 @@ events_tick(struct tmo *t)
 		req_again(s->req);
 	}
 	tmo_start(&beat_tmo, &beat_class);
+}
+
+/* What commands do is told within the bound, too. */
+static void
+events_look(struct tmo *t)
+{
+	int64_t last, floor;
+
+	if (!TAILQ_EMPTY(&streams) &&
+	    store_seq(server.store, &last, &floor) == ST_OK &&
+	    last > server.seq) {
+		server.seq = last;
+		events_reread();
+	}
+	tmo_start(&look_tmo, &look_class);
 }
 
 static void
@@ -263,6 +295,8 @@ events_start(void)
 
 	tmo_class_init(&beat_class, EVENTS_BEAT, events_tick);
 	tmo_start(&beat_tmo, &beat_class);
+	tmo_class_init(&look_class, EVENTS_LOOK, events_look);
+	tmo_start(&look_tmo, &look_class);
 	return store_seq(server.store, &server.seq, &floor) == ST_OK ? 0 :
 	    -1;
 }

@@ -12,6 +12,11 @@ static const struct {
 	const char	*details;
 } service_details[] = {
 	{ CAP_EVENTS, "{\"bound_ms\":" SERVICE_STR(EVENTS_BOUND_MS) "}" },
+	{ CAP_DICT, "{\"value\":" SERVICE_STR(DICT_VALUE) ",\"keys\":"
+	    SERVICE_STR(STORE_DICT_KEYS) ",\"durable\":true}" },
+	{ CAP_QUOTA, "{\"set\":false}" },
+	{ CAP_METADATA, "{\"value\":" SERVICE_STR(METADATA_VALUE)
+	    ",\"entries\":" SERVICE_STR(STORE_METADATA) "}" },
 	{ CAP_OBJECTID, "{\"mailbox\":true,\"email\":\"content\","
 	    "\"thread\":false}" },
 };

@@ -11,6 +11,10 @@
 #define CACHE_JSON_MAX	(48 * 1024)	/* the same as a JSON string */
 #define SET_MAX		32768		/* bytes of a set in a body */
 #define SET_URL_MAX	4096		/* and in a URL */
+#define DICT_VALUE	65536		/* bytes of a value of dict */
+#define METADATA_VALUE	8192		/* of metadata, in a row as JSON too */
+#define METADATA_ENTRY	NAME_ENTRY_MAX
+#define METADATA_BODY	(1024 * 1024)
 #define UPLOAD_LINE	(1024 * 1024)	/* of JSON before a message */
 
 void	 call_service(struct req *, const struct head *);
@@ -33,6 +37,13 @@ void	 call_recipients(struct req *, const struct head *);
 void	 call_auth(struct req *, const struct head *);
 void	 call_events(struct req *, const struct head *);
 
+void	 call_dict_get(struct req *, const struct head *);
+void	 call_dict_put(struct req *, const struct head *);
+void	 call_dict_del(struct req *, const struct head *);
+void	 call_dict_list(struct req *, const struct head *);
+void	 call_quota(struct req *, const struct head *);
+void	 call_metadata(struct req *, const struct head *);
+void	 call_metadata_set(struct req *, const struct head *);
 void	 call_search(struct req *, const struct head *);
 
 /*

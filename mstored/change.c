@@ -159,6 +159,8 @@ group_try(struct jobs *group, struct jobs *again, struct store *s)
 
 	if ((r = store_begin(s, group_durable(group, s))) != ST_OK)
 		return r;
+	if ((j = STAILQ_FIRST(group)) != NULL && store_foreign(s))
+		change_of(j)->foreign = 1;
 	while ((j = STAILQ_FIRST(group)) != NULL) {
 		c = change_of(j);
 		c->code = change_run(c, s);

@@ -51,6 +51,7 @@ struct change {
 	struct ibuf	 answer;	/* the body */
 	struct store_event *ev;
 	size_t		 nev, evcap;
+	int		 foreign;	/* others made events before it */
 };
 
 #define CHANGE_ANSWER_MAX	(4 * 1024 * 1024)

@@ -64,6 +64,8 @@ struct req {
 	struct mbox_id	 mailbox;
 	struct content_id content;
 	char		 key[NAME_KEY_MAX + 1];
+	char		 dict_key[NAME_KEY_MAX + 1];
+	struct store_if	 cond;		/* for a change of it */
 	struct fprint	 print;
 	int		 minor;		/* of HTTP/1.x */
 	int		 keepalive;
@@ -94,7 +96,8 @@ struct head {
 
 struct route {
 	const char	*method;
-	const char	*path;		/* :a account, :m mailbox, :c content */
+	const char	*path;		/* :a account, :m mailbox, :c content, */
+					/* :k key of dict */
 	uint64_t	 cap;		/* bits, all needed; 0: always there */
 	enum body_kind	 body;
 	size_t		 max;		/* of a whole body */

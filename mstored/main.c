@@ -49,6 +49,7 @@ usage(void)
 	    "               [-u user] -d dir -l address ...\n"
 	    "       mstored user add|passwd -d dir name <hash\n"
 	    "       mstored user del [-r] -d dir name\n"
+	    "       mstored user quota -d dir name size [messages]\n"
 	    "       mstored user list -d dir\n"
 	    "       mstored alias add -d dir address account\n"
 	    "       mstored alias del -d dir address\n"
@@ -72,12 +73,15 @@ static const struct tunable {
 	    sizeof(((struct mstored_conf *)0)->field) }
 	T("cache", UNIT_COUNT, 64, 1048576, store.cache_kb),
 	T("connections", UNIT_COUNT, 1, 100000, connections),
+	T("dict", UNIT_SIZE, 0, (uint64_t)1 << 40, store.dict_bytes),
 	T("grace", UNIT_TIME, 0, 365 * 86400, store.grace),
 	T("idle", UNIT_TIME, 1, 86400, idle),
 	T("log-age", UNIT_TIME, 1, 3650 * 86400, store.log_age),
 	T("log-rows", UNIT_COUNT, 1, 1000000000, store.log_rows),
 	T("mailboxes", UNIT_COUNT, 1, 10000000, store.max_mailboxes),
 	T("message", UNIT_SIZE, 1024, (uint64_t)1 << 40, message),
+	T("quota", UNIT_SIZE, 0, (uint64_t)1 << 50, store.quota_size),
+	T("quota-messages", UNIT_COUNT, 0, UINT32_MAX, store.quota_count),
 	T("recipients", UNIT_COUNT, 1, 10000, recipients),
 	T("search-read", UNIT_SIZE, 0, (uint64_t)1 << 40, search_read),
 	T("timeout", UNIT_TIME, 1, 3600, timeout),

@@ -48,6 +48,7 @@ mstored_defaults(struct mstored_conf *c)
 	c->store.log_age = 30 * 86400;
 	c->store.key_age = 86400;
 	c->store.cache_kb = 4096;
+	c->store.dict_bytes = 64 * 1024 * 1024;
 }
 
 void

@@ -118,6 +118,39 @@ name_is_key(const char *s, size_t len)
 	return 1;
 }
 
+int
+name_is_dict(const char *s, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || len > NAME_KEY_MAX)
+		return 0;
+	for (i = 0; i < len; i++)
+		if ((s[i] < 'A' || s[i] > 'Z') && (s[i] < 'a' ||
+		    s[i] > 'z') && (s[i] < '0' || s[i] > '9') &&
+		    s[i] != '.' && s[i] != '_' && s[i] != '-')
+			return 0;
+	return 1;
+}
+
+int
+name_lower_entry(char *s, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || len > NAME_ENTRY_MAX || s[len - 1] == '/')
+		return 0;
+	for (i = 0; i < len; i++) {
+		if (s[i] < 0x21 || s[i] > 0x7e || s[i] == '*' ||
+		    s[i] == '%' || (s[i] == '/' && s[i + 1] == '/'))
+			return 0;
+		if (s[i] >= 'A' && s[i] <= 'Z')
+			s[i] = (char)(s[i] - 'A' + 'a');
+	}
+	return (len > 9 && memcmp(s, "/private/", 9) == 0) ||
+	    (len > 8 && memcmp(s, "/shared/", 8) == 0);
+}
+
 /* A number as a writer makes it: no sign, no leading zero, not 0. */
 static int
 name_number(int64_t *v, const char *s, size_t len, int64_t max)

@@ -17,6 +17,7 @@
 #define NAME_MAILBOX_MAX	1000
 #define NAME_ADDRESS_MAX	500
 #define NAME_KEY_MAX		255
+#define NAME_ENTRY_MAX		255	/* of metadata */
 #define NAME_ROLE_MAX		32
 #define NAME_RND		16	/* random bytes of a content id */
 #define NAME_ID_SIZE		64	/* any id as text, with the NUL */
@@ -39,6 +40,11 @@ int	 name_is_mailbox(const char *, size_t);
 int	 name_is_role(const char *, size_t);
 /* An Idempotency-Key: visible ASCII. */
 int	 name_is_key(const char *, size_t);
+
+/* A key of dict. */
+int	 name_is_dict(const char *, size_t);
+/* An entry of metadata (RFC 5464), made lower case in place. */
+int	 name_lower_entry(char *, size_t);
 
 /* Ids as text: into a buffer of NAME_ID_SIZE; returns the length. */
 size_t	 name_put_mailbox(char *, const struct mbox_id *);

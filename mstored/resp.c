@@ -26,6 +26,7 @@ static const struct resp_status resp_statuses[] = {
 	{ 405, "Method Not Allowed" },
 	{ 409, "Conflict" },
 	{ 410, "Gone" },
+	{ 412, "Precondition Failed" },
 	{ 413, "Content Too Large" },
 	{ 416, "Range Not Satisfiable" },
 	{ 422, "Unprocessable Content" },

@@ -29,6 +29,20 @@ static const struct route routes[] = {
 	{ "POST", "accounts/:a/mailboxes/:m/search", 0, BODY_WHOLE, LARGE,
 	    call_search,
 	    .any = CAP(CAP_SEARCH) | CAP(CAP_SORT) | CAP(CAP_THREAD) },
+	{ "GET", "accounts/:a/dict", CAP(CAP_DICT), BODY_NONE, 0,
+	    call_dict_list },
+	{ "GET", "accounts/:a/dict/:k", CAP(CAP_DICT), BODY_NONE, 0,
+	    call_dict_get },
+	{ "PUT", "accounts/:a/dict/:k", CAP(CAP_DICT), BODY_WHOLE,
+	    DICT_VALUE, call_dict_put },
+	{ "DELETE", "accounts/:a/dict/:k", CAP(CAP_DICT), BODY_NONE, 0,
+	    call_dict_del },
+	{ "GET", "accounts/:a/quota", CAP(CAP_QUOTA), BODY_NONE, 0,
+	    call_quota },
+	{ "GET", "accounts/:a/metadata", CAP(CAP_METADATA), BODY_NONE, 0,
+	    call_metadata },
+	{ "POST", "accounts/:a/metadata", CAP(CAP_METADATA), BODY_WHOLE,
+	    METADATA_BODY, call_metadata_set },
 	{ "GET", "accounts/:a/messages/:c", 0, BODY_NONE, 0, call_content },
 	{ "PUT", "accounts/:a/messages/:c/cache", CAP(CAP_CACHE),
 	    BODY_WHOLE, CACHE_MAX, call_cache },
@@ -150,6 +164,42 @@ route_content(struct req *r, const struct head *hd, int i)
 	return ST_OK;
 }
 
+/* One etag in quotes, or for If-None-Match a star. */
+static int
+route_condition(struct req *r, const struct head *hd)
+{
+	const struct http_str	*m = http_field(&hd->h, "If-Match");
+	const struct http_str	*n = http_field(&hd->h, "If-None-Match");
+
+	r->cond.what = STORE_IF_ANY;
+	if (m != NULL && n != NULL)
+		return ST_BAD_REQUEST;
+	if (n != NULL) {
+		r->cond.what = STORE_IF_NONE;
+		return n->len == 1 && *n->p == '*' ? ST_OK : ST_BAD_REQUEST;
+	}
+	if (m == NULL)
+		return ST_OK;
+	if (m->len < 2 || m->p[0] != '"' || m->p[m->len - 1] != '"')
+		return ST_BAD_REQUEST;
+	r->cond.what = STORE_IF_MATCH;
+	/* what is longer is none of ours: it matches nothing */
+	if (m->len - 2 < sizeof(r->cond.etag))
+		memcpy(r->cond.etag, m->p + 1, m->len - 2);
+	return ST_OK;
+}
+
+static int
+route_entry(struct req *r, const struct head *hd, int i)
+{
+	ssize_t n;
+
+	n = target_seg(&hd->t, i, r->dict_key, sizeof(r->dict_key));
+	if (n < 0 || !name_is_dict(r->dict_key, (size_t)n))
+		return ST_NO_SUCH_ENTRY;
+	return route_condition(r, hd);
+}
+
 /* An id that cannot be one of ours names nothing: 404, whatever it is. */
 int
 route_args(struct req *r, const struct head *hd)
@@ -164,6 +214,8 @@ route_args(struct req *r, const struct head *hd)
 			code = route_mailbox(r, hd, i);
 		else if (strncmp(p, ":c", 2) == 0)
 			code = route_content(r, hd, i);
+		else if (strncmp(p, ":k", 2) == 0)
+			code = route_entry(r, hd, i);
 		p += strcspn(p, "/");
 		p += *p == '/';
 	}

@@ -355,7 +355,8 @@ store_set_sync(struct store *s, int sync)
 int
 store_begin(struct store *s, int durable)
 {
-	int r;
+	int64_t	was;
+	int	r;
 
 	s->durable = durable;
 	s->interned = 0;
@@ -364,7 +365,9 @@ store_begin(struct store *s, int durable)
 	if (r != ST_OK || (r = s_run(s, Q_BEGIN, "")) != ST_OK)
 		return r;
 	/* an administrator's command may have made events meanwhile */
+	was = s->seq;
 	r = s_number(s, &s->seq, Q_LOG_MAX, "");
+	s->foreign = s->seq > was;
 	if (r == ST_OK && durable)
 		r = store_reserve(s);
 	if (r != ST_OK)
@@ -394,6 +397,12 @@ store_rollback(struct store *s)
 		s_flags_forget(s);
 	s->seq_want = s->seq_block;
 	s->nev = 0;
+}
+
+int
+store_foreign(const struct store *s)
+{
+	return s->foreign;
 }
 
 int

@@ -38,6 +38,9 @@ struct store_conf {
 	int64_t		 log_age;	/* s a change is remembered */
 	int64_t		 key_age;	/* s a key is remembered */
 	int		 cache_kb;	/* of each connection */
+	int64_t		 dict_bytes;	/* of an account's dict */
+	int64_t		 quota_size;	/* bytes of an account, 0: any */
+	int64_t		 quota_count;	/* messages of one, 0: any */
 };
 
 enum store_mode {
@@ -191,6 +194,51 @@ int	 store_unindexed(struct store *, int64_t, struct store_unindexed *);
 /* How many contents accounts have. */
 int	 store_holdings(struct store *, int64_t *);
 
+/* dict: values that a frontend keeps here. */
+#define STORE_ETAG	17		/* with the NUL */
+#define STORE_DICT_KEYS	10000		/* of an account */
+
+struct store_entry {
+	const char	*key;
+	char		 etag[STORE_ETAG];
+	const void	*value;		/* not in a list */
+	size_t		 size;
+};
+typedef int (*store_entry_cb)(void *, const struct store_entry *);
+/* ST_NO_SUCH_ENTRY */
+int	 store_dict_get(struct store *, const char *, const char *,
+	    struct store_entry *);
+/* Those with a prefix, behind a key, by key. */
+int	 store_dict_list(struct store *, int64_t, const char *, const char *,
+	    store_entry_cb, void *);
+
+/*
+ * Metadata of a mailbox, no 0: of the account itself.  A list is of one
+ * mailbox, or of all with -1, and begins behind another's entry.
+ */
+#define STORE_METADATA	1000		/* entries of a mailbox */
+
+struct store_metadata {
+	struct mbox_id	 mailbox;
+	const char	*entry;
+	size_t		 entrylen;
+	const void	*value;
+	size_t		 size;
+};
+typedef int (*store_metadata_cb)(void *, const struct store_metadata *);
+int	 store_metadata_list(struct store *, int64_t, int64_t,
+	    const struct store_metadata *, store_metadata_cb, void *);
+
+#define STORE_NO_LIMIT	UINT64_MAX
+
+struct store_quota {
+	uint64_t	 size, size_limit;	/* bytes */
+	uint64_t	 count, count_limit;	/* messages */
+};
+int	 store_quota(struct store *, const char *, struct store_quota *);
+/* Is there room for one message of this size?  ST_OK, ST_OVER_QUOTA. */
+int	 store_quota_room(struct store *, const char *, uint64_t);
+
 /* Is there a content in a file of that name?  1, 0, -1 on an error. */
 int	 store_has_file(struct store *, const uint8_t *);
 
@@ -225,6 +273,8 @@ int	 store_failed(const struct store *);
 /* Can the next group be one that is not durable? */
 int	 store_may_spare(struct store *);
 
+/* Has another process made events before this group? */
+int	 store_foreign(const struct store *);
 /* Events of the changes since the last call, oldest first. */
 size_t	 store_take_events(struct store *, struct store_event *, size_t);
 #define STORE_EVENTS_MAX	8	/* one change makes no more */
@@ -322,6 +372,19 @@ int	 store_delete(struct store *, int64_t, const struct mbox_id *);
 int	 store_subscribe(struct store *, int64_t, const char *, int);
 /* The account's list of mailboxes or subscriptions changed: an event. */
 int	 store_list_event(struct store *, int64_t);
+/* Only if it has that etag; only if there is none: else ST_CHANGED. */
+struct store_if {
+	enum { STORE_IF_ANY, STORE_IF_MATCH, STORE_IF_NONE } what;
+	char		 etag[STORE_ETAG];
+};
+/* The new etag goes into a buffer of STORE_ETAG. */
+int	 store_dict_put(struct store *, int64_t, const char *,
+	    const struct store_if *, const void *, size_t, char *);
+int	 store_dict_del(struct store *, int64_t, const char *,
+	    const struct store_if *);
+/* NULL removes. */
+int	 store_metadata_set(struct store *, int64_t, const struct mbox_id *,
+	    const char *, const void *, size_t);
 int	 store_cache_put(struct store *, int64_t, const struct content_id *,
 	    const char *, size_t);
 
@@ -344,6 +407,9 @@ void	 store_checkpoint(struct store *, enum store_checkpoint);
 int	 store_user_put(struct store *, const char *, const char *, int);
 int	 store_user_del(struct store *, const char *, int);
 int	 store_users(struct store *, store_name_cb, void *);
+/* Limits: bytes and messages; -1 none, STORE_DEFAULT the server's. */
+#define STORE_DEFAULT	INT64_C(-2)
+int	 store_user_quota(struct store *, const char *, int64_t, int64_t);
 int	 store_alias_put(struct store *, const char *, const char *);
 int	 store_alias_del(struct store *, const char *);
 typedef int (*store_pair_cb)(void *, const char *, const char *);

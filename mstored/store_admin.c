@@ -47,6 +47,32 @@ store_user_put(struct store *s, const char *name, const char *hash, int new)
 	return admin_end(s, admin_user_put(s, name, hash, new));
 }
 
+static int
+admin_user_quota(struct store *s, const char *name, int64_t size,
+    int64_t count)
+{
+	int64_t	account;
+	int	r;
+
+	if ((r = store_account(s, name, &account)) != ST_OK)
+		return r;
+	if ((r = s_run(s, Q_QUOTA_SET, "iiii", size, count, account,
+	    STORE_DEFAULT)) != ST_OK)
+		return r;
+	return store_list_event(s, account);
+}
+
+int
+store_user_quota(struct store *s, const char *name, int64_t size,
+    int64_t count)
+{
+	int r;
+
+	if ((r = store_begin(s, 1)) != ST_OK)
+		return r;
+	return admin_end(s, admin_user_quota(s, name, size, count));
+}
+
 /* With purge the mail goes too: the server sweeps it when it has time. */
 static int
 admin_user_del(struct store *s, const char *name, int purge)

@@ -150,7 +150,9 @@ clean_accounts(struct store *s, int64_t now, int *more)
 	*more = 1;
 	if ((r = s_run(s, Q_MAILBOX_ALL_GONE, "ii", now, no)) != ST_OK ||
 	    (r = s_run(s, Q_SUBSCRIPTION_DROP, "i", no)) != ST_OK ||
-	    (r = s_run(s, Q_PAST_DROP, "i", no)) != ST_OK)
+	    (r = s_run(s, Q_PAST_DROP, "i", no)) != ST_OK ||
+	    (r = s_run(s, Q_DICT_DROP, "i", no)) != ST_OK ||
+	    (r = s_run(s, Q_METADATA_ALL_DROP, "i", no)) != ST_OK)
 		return r;
 	return s_run(s, Q_ACCOUNT_PURGED, "i", no);
 }
@@ -205,6 +207,8 @@ clean_mailboxes(struct store *s, int64_t now, int *more)
 	sqlite3_reset(st);
 	*more = 1;
 	if ((r = clean_messages(s, no, account, &n)) != ST_OK || n > 0)
+		return r;
+	if ((r = s_run(s, Q_METADATA_DROP, "ii", account, no)) != ST_OK)
 		return r;
 	return s_run(s, Q_MAILBOX_DROP, "i", no);
 }

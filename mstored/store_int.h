@@ -51,6 +51,11 @@ enum store_query {
 	Q_LOG_PUT, Q_LOG_MAX, Q_LOG_VANISHED, Q_LOG_CHANGED, Q_LOG_EVENTS,
 	Q_LOG_OLD, Q_LOG_DEL,
 	Q_KEY, Q_KEY_PUT, Q_KEY_OLD, Q_KEY_DEL,
+	Q_DICT, Q_DICT_ETAG, Q_DICT_PUT, Q_DICT_DEL, Q_DICT_COUNT,
+	Q_DICT_BYTES, Q_DICT_LIST, Q_DICT_DROP,
+	Q_METADATA, Q_METADATA_PUT, Q_METADATA_DEL, Q_METADATA_COUNT,
+	Q_METADATA_DROP, Q_METADATA_ALL_DROP,
+	Q_QUOTA, Q_QUOTA_USED, Q_QUOTA_SET,
 	Q_USER, Q_USER_PUT, Q_USER_SET, Q_USER_DEL, Q_USERS,
 	Q_RECIPIENT, Q_ALIAS_PUT, Q_ALIAS_DEL, Q_ALIASES,
 	Q_MAX
@@ -69,6 +74,7 @@ struct store {
 	uint32_t	 epoch;
 
 	int64_t		 seq;		/* last event made */
+	int		 foreign;	/* by somebody else */
 	int64_t		 seq_block;	/* reserved on disk */
 	int64_t		 seq_want;	/* reserved by this group */
 
@@ -150,6 +156,10 @@ void	 s_flags_forget(struct store *);
 int	 s_mailbox(struct store *, enum store_query, int64_t,
 	    const struct mbox_id *, struct store_mailbox *);
 void	 s_mailbox_row(sqlite3_stmt *, struct store_mailbox *);
+
+/* store_dict.c */
+/* Is there room for so many bytes and messages more? */
+int	 s_quota_room(struct store *, int64_t, uint64_t, uint64_t);
 
 /* store_write.c */
 int	 s_holding_drop(struct store *, int64_t, int64_t);

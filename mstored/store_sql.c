@@ -208,6 +208,44 @@ static const char *const s_sql[Q_MAX] = {
 	    "ORDER BY no LIMIT 500) WHERE time < ?",
 	[Q_KEY_DEL] = "DELETE FROM idem WHERE no <= ?",
 
+	[Q_DICT] = "SELECT etag, value FROM dict "
+	    "WHERE account = ? AND key = ?",
+	[Q_DICT_ETAG] = "SELECT no, etag FROM dict "
+	    "WHERE account = ? AND key = ?",
+	[Q_DICT_PUT] = "INSERT INTO dict (account, key, etag, size, value) "
+	    "VALUES (?, ?, ?, ?, ?)",
+	[Q_DICT_DEL] = "DELETE FROM dict WHERE no = ?",
+	[Q_DICT_COUNT] = "SELECT count(*) FROM dict WHERE account = ?",
+	[Q_DICT_BYTES] = "SELECT sum(size) FROM dict INDEXED BY dict_size "
+	    "WHERE account = ?",
+	/* '~' stands behind all that may be in a key */
+	[Q_DICT_LIST] = "SELECT key, etag, size FROM dict WHERE account = ?1 "
+	    "AND key > ?2 AND key >= ?3 AND key < ?3 || '~' ORDER BY key",
+	[Q_DICT_DROP] = "DELETE FROM dict WHERE account = ?",
+
+	[Q_METADATA] = "SELECT d.mailbox, m.uidvalidity, d.entry, d.value "
+	    "FROM metadata d LEFT JOIN mailbox m ON m.no = d.mailbox "
+	    "AND m.gone IS NULL WHERE d.account = ?1 "
+	    "AND (d.mailbox, d.entry) > (?2, ?3) "
+	    "AND (?4 = -1 OR d.mailbox = ?4) "
+	    "AND (d.mailbox = 0 OR m.no IS NOT NULL) "
+	    "ORDER BY d.mailbox, d.entry",
+	[Q_METADATA_PUT] = "REPLACE INTO metadata VALUES (?, ?, ?, ?)",
+	[Q_METADATA_DEL] = "DELETE FROM metadata "
+	    "WHERE account = ? AND mailbox = ? AND entry = ?",
+	[Q_METADATA_COUNT] = "SELECT count(*) FROM metadata "
+	    "WHERE account = ? AND mailbox = ?",
+	[Q_METADATA_DROP] = "DELETE FROM metadata "
+	    "WHERE account = ? AND mailbox = ?",
+	[Q_METADATA_ALL_DROP] = "DELETE FROM metadata WHERE account = ?",
+
+	[Q_QUOTA] = "SELECT quota_size, quota_count FROM account "
+	    "WHERE no = ?",
+	[Q_QUOTA_USED] = "SELECT sum(size), sum(messages) FROM mailbox "
+	    "INDEXED BY mailbox_account WHERE account = ? AND gone IS NULL",
+	[Q_QUOTA_SET] = "UPDATE account SET quota_size = nullif(?1, ?4), "
+	    "quota_count = nullif(?2, ?4) WHERE no = ?3",
+
 	[Q_USER] = "SELECT a.name, u.hash FROM user u "
 	    "JOIN account a ON a.no = u.account WHERE u.name = ?",
 	[Q_USER_PUT] = "INSERT INTO user (name, account, hash) "

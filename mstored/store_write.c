@@ -269,7 +269,8 @@ store_append(struct store *s, struct store_append *a)
 		return r == ST_NO_SUCH_MAILBOX ? ST_NO_SUCH_TARGET : r;
 	if (w.m.uidnext > UID_LAST)
 		return ST_OVER_QUOTA;
-	if ((r = work_flags(&w, a->flags)) != ST_OK ||
+	if ((r = s_quota_room(s, a->account, a->body->size, 1)) != ST_OK ||
+	    (r = work_flags(&w, a->flags)) != ST_OK ||
 	    (r = s_intern_message(s, &s->spelled, &flags)) != ST_OK ||
 	    (r = work_modseq(&w)) != ST_OK)
 		return r;
@@ -558,6 +559,7 @@ store_expunge(struct store *s, struct store_expunge *in)
 struct copy {
 	struct store_copy *in;
 	struct store_work *to;		/* may be the same mailbox */
+	uint64_t	 size, count;	/* copied so far */
 	int64_t		 memo;		/* a flag set of the source */
 	int64_t		 memo_to;	/* the same in the target's spelling */
 };
@@ -613,6 +615,12 @@ copy_batch(struct store_work *w, struct store_batch *b, void *arg)
 
 	if ((r = work_modseq(c->to)) != ST_OK ||
 	    (c->in->move && (r = work_modseq(w)) != ST_OK))
+		return r;
+	for (i = 0; i < b->n; i++)
+		c->size += b->row[i].size;
+	c->count += (uint64_t)b->n;
+	if (!c->in->move && (r = s_quota_room(w->s, w->m.account, c->size,
+	    c->count)) != ST_OK)
 		return r;
 	for (i = 0; i < b->n; i++) {
 		if ((r = copy_row(c, &b->row[i])) != ST_OK)

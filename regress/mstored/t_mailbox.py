@@ -8,7 +8,8 @@ from store import Server, StoreTest, atf, box
 
 ALL = ('write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
        'subscriptions', 'cache', 'range', 'recipients', 'objectid',
-       'savedate', 'search', 'sort', 'thread')
+       'savedate', 'search', 'sort', 'thread', 'dict', 'quota',
+       'metadata')
 
 
 class Mailboxes(StoreTest):
