@@ -122,17 +122,6 @@ background(void)
 	parent.upfd = fds[1];
 }
 
-static void
-write_pid(const char *path)
-{
-	FILE *f;
-
-	if ((f = fopen(path, "w")) == NULL ||
-	    fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) == EOF)
-		fatal("%s", path);
-	parent.pidfile = path;
-}
-
 /* It must mean the same from another folder. */
 static const char *
 full_path(const char *path)
@@ -214,14 +203,12 @@ start(int noaction, const char *pidfile, const char *argv0)
 	make_rundir(conf->rundir);
 	if (listen_open(conf, NULL, &err) == -1)
 		fatalx("%s", err);
-	pidfile = full_path(pidfile);
+	parent.pidfile = full_path(pidfile);
 	if (parent.foreground)
 		conf->logdest = LOG_TO_STDERR;
 	log_init(conf->logdest, log_getverbose(), "mfrontd");
 	if (!parent.foreground)
 		background();
-	if (pidfile != NULL)
-		write_pid(pidfile);
 	raise_nofile(conf);
 	parent_main();
 }

@@ -262,6 +262,22 @@ house_stands(void)
 	return 1;
 }
 
+/* Not before: one that does not come up must not claim another's file. */
+static int
+write_pid(const char *path)
+{
+	FILE *f;
+
+	if (path == NULL)
+		return 0;
+	if ((f = fopen(path, "w")) == NULL ||
+	    fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) == EOF) {
+		log_warn("%s", path);
+		return -1;
+	}
+	return 0;
+}
+
 static void
 all_up(void)
 {
@@ -272,6 +288,10 @@ all_up(void)
 	TAILQ_FOREACH(c, &parent.children, entry)
 		if (c->state != CHILD_RUNNING)
 			return;
+	if (write_pid(parent.pidfile) == -1) {
+		parent_stop("no pid file");
+		return;
+	}
 	parent.up = 1;
 	TAILQ_FOREACH(l, &parent.conf->listens, entry)
 		if (l->fd != -1)
@@ -569,7 +589,7 @@ stop_exit(void)
 					(void)unlink(store_sockpath(st));
 		}
 	(void)unlink(parent.conf->control);
-	if (parent.pidfile != NULL)
+	if (parent.pidfile != NULL && parent.up)
 		(void)unlink(parent.pidfile);
 	log_info("stopped");
 	exit(parent.up ? 0 : 1);

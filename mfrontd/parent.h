@@ -64,7 +64,7 @@ struct parent {
 	int			 root;
 	int			 foreground;
 	int			 upfd;		/* told when all is up, -1: nobody */
-	const char		*pidfile;	/* NULL: none */
+	const char		*pidfile;	/* written when all is up */
 	char			 boot[17];
 	struct children		 children;
 	uint32_t		 serial;
