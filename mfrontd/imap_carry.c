@@ -104,40 +104,65 @@ carry_end(struct carry *c)
 
 /* taking back what was copied */
 
+static void	carry_undo(struct carry *);
+
+static void
+target_changed(struct carry *c, uint64_t modseq)
+{
+	struct mirror *m;
+
+	if (c->job.to_mount->account != NULL)
+		iacct_moved(c->job.to_mount->account, c->job.to, modseq);
+	if ((m = mirror_find(c->op->s, c->job.to_mount, c->job.to)) != NULL)
+		mirror_heard(m, modseq);
+}
+
 static void
 undo_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct carry		*c = rq->arg;
 	const struct m_st_end	*end = arg;
 
+	if (type == M_st_change)
+		target_changed(c,
+		    ((const struct m_st_change *)arg)->modseq);
 	if (type != M_st_end)
 		return;
 	if (end->code != ST_OK)
-		log_warnx("copies of a COPY that failed could not be taken "
-		    "back: %s", st_error(end->code)->text);
-	uidset_clear(&c->job.from_uids);
-	uidset_clear(&c->job.to_uids);
-	carry_end(c);
+		log_warnx("part of a copy stays: %s",
+		    st_error(end->code)->text);
+	carry_undo(c);
+}
+
+static void
+carry_undo(struct carry *c)
+{
+	struct m_st_expunge	 q;
+	struct uidset		 part;
+
+	if (c->job.to_uids.n == 0) {
+		carry_end(c);
+		return;
+	}
+	uidset_init(&part);
+	set_take(&c->job.to_uids, &part, SET_RANGES);
+	memset(&q, 0, sizeof(q));
+	q.mount = c->job.to_mount->number;
+	q.mailbox = c->job.to;
+	q.uids = msg_set_of(&part);
+	q.onlyif = "";
+	carry_ask(c, &c->put, M_st_expunge, &q, undo_answer);
+	uidset_fini(&part);
 }
 
 static void
 carry_failed(struct carry *c, enum st_code code)
 {
-	struct m_st_expunge q;
-
 	c->code = code;
 	st_cancel(&c->get);
 	st_cancel(&c->put);
-	if (c->job.to_uids.n == 0) {
-		carry_end(c);
-		return;
-	}
-	memset(&q, 0, sizeof(q));
-	q.mount = c->job.to_mount->number;
-	q.mailbox = c->job.to;
-	q.uids = msg_set_of(&c->job.to_uids);
-	q.onlyif = "";
-	carry_ask(c, &c->put, M_st_expunge, &q, undo_answer);
+	uidset_clear(&c->job.from_uids);
+	carry_undo(c);
 }
 
 /* MOVE: the originals go */

@@ -433,11 +433,22 @@ recent_view(struct mirror *m)
 	return NULL;
 }
 
+/* Those that only look take none away: to them all are so. */
+static void
+recent_give(struct mirror *m)
+{
+	struct iview *v, *one = recent_view(m);
+
+	TAILQ_FOREACH(v, &m->views, entry)
+		if ((one == NULL || v == one) &&
+		    uidset_union(&v->recent, &m->added) == -1)
+			fatal(NULL);
+}
+
 static void
 recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct mirror	*m = rq->arg;
-	struct iview	*v = recent_view(m);
 
 	if (type == M_st_recent_ok) {
 		m->recent_first = ((const struct m_st_recent_ok *)arg)->first;
@@ -447,12 +458,11 @@ recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 		return;
 	m->asker = NULL;
 	m->announcing = 0;
-	if (v != NULL && m->recent_first > 0) {
+	if (m->recent_first > 0) {
 		if (m->recent_first > 1)
 			(void)uidset_remove(&m->added, 1,
 			    m->recent_first - 1);
-		if (uidset_union(&v->recent, &m->added) == -1)
-			fatal(NULL);
+		recent_give(m);
 	}
 	mirror_publish(m);
 	mirror_settled(m, ST_OK, "");
