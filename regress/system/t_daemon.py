@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from system import (SLOW, TOP, SystemTest, Whole, alive, atf, free_port,
+from system import (SLOW, SystemTest, Whole, alive, atf, free_port,
                     letter, program, soon)
 
 
@@ -281,43 +281,6 @@ class Daemon(SystemTest):
         finally:
             over.set()
             t.join()
-
-    def test_init(self):
-        """the init script, where it is: start, status, reload, restart,
-        stop"""
-        script = os.path.join(TOP, 'etc', 'mfrontd.init')
-        self.begin()
-        self.to_syslog()
-        env = dict(os.environ, MFRONTD=program(),
-                   MFRONTCTL=program('mfrontctl'),
-                   MFRONTD_CONF=self.house.path('conf'),
-                   MFRONTD_PID=self.pidfile,
-                   MFRONTD_SOCKET=self.house.path('ctl.sock'))
-        env.setdefault('ASAN_OPTIONS', 'detect_leaks=0')
-
-        def init(word):
-            return subprocess.run(['sh', script, word], env=env, text=True,
-                                  capture_output=True,
-                                  timeout=90 * SLOW)
-        self.assertNotEqual(0, init('status').returncode)
-        p = init('start')
-        self.assertEqual(0, p.returncode, p.stderr)
-        with open(self.pidfile) as f:
-            self.house.proc = Running(int(f.read()))
-        self.assertEqual(0, init('status').returncode)
-        self.imap()
-        self.assertEqual(0, init('reload').returncode)
-        self.house.write('conf2', 'x')
-        with open(self.house.path('conf')) as f:
-            good = f.read()
-        self.house.write('conf', 'nonsense\n')
-        self.assertNotEqual(0, init('reload').returncode)
-        self.house.write('conf', good)
-        self.imap()
-        self.assertEqual(0, init('stop').returncode)
-        self.assertIsNotNone(self.house.proc.poll())
-        self.house.proc = None
-        self.assertNotEqual(0, init('status').returncode)
 
 
 if __name__ == '__main__':
