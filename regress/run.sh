@@ -43,8 +43,10 @@ copy() {
 	tar -cf - --exclude ./obj --exclude ./.git --exclude ./var \
 	    --exclude '*.o' --exclude '*.a' --exclude '*.d' \
 	    --exclude '.depend' --exclude '*.t' --exclude '*.f' \
-	    --exclude __pycache__ --exclude ./mfrontd/mfrontd \
-	    --exclude ./mfrontctl/mfrontctl --exclude ./mstored/mstored \
+	    --exclude '*.lf' --exclude '*.so' --exclude __pycache__ \
+	    --exclude ./mfrontd/mfrontd --exclude ./mfrontctl/mfrontctl \
+	    --exclude ./mstored/mstored --exclude ./regress/mstored/bench \
+	    --exclude ./regress/bench/load --exclude ./regress/conf/confdump \
 	    . | tar -xpf - -C "$1"
 }
 

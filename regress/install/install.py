@@ -25,9 +25,11 @@ CLONE_NEWNET = 0x40000000
 CLONE_NEWNS = 0x20000
 SANITIZED = 'SANITIZED' in os.environ
 # what a build leaves
-BUILT = ('*.o', '*.a', '*.d', '.depend', '*.t', '*.f', '__pycache__',
-         './mfrontd/mfrontd', './mfrontctl/mfrontctl', './mstored/mstored',
-         './mfrontd/parse.c', './config.mk')
+BUILT = ('*.o', '*.a', '*.d', '.depend', '*.t', '*.f', '*.lf', '*.so',
+         '__pycache__', './mfrontd/mfrontd', './mfrontctl/mfrontctl',
+         './mstored/mstored', './mfrontd/parse.c', './config.mk',
+         './regress/mstored/bench', './regress/bench/load',
+         './regress/conf/confdump')
 NEVER = ('./obj', './.git', './var', './regress/fuzz/corpus')
 
 

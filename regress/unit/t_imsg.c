@@ -53,7 +53,7 @@ ATF_TC_BODY(plain, tc)
 		got++;
 		ATF_CHECK_EQ(got, m.type);
 		ATF_CHECK_EQ(7, m.id);
-		ATF_CHECK_EQ(got * 2, m.req);
+		ATF_CHECK_EQ((uint32_t)got * 2, m.req);
 		ATF_CHECK_EQ(got, (int)ibuf_size(&m.body));
 		memset(body, got, sizeof(body));
 		ATF_CHECK_EQ(0, memcmp(body, ibuf_data(&m.body),
