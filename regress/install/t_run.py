@@ -3,6 +3,7 @@
 
 import imaplib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -32,12 +33,12 @@ class RunTest(InstallTest):
         self.tree = self.path('home', 'mfrontd')
         self.who = []
 
-    def become(self, user, group):
+    def become(self, user):
         """From now on, make is run as somebody else"""
-        self.who = ['setpriv', '--reuid', user, '--regid', group,
-                    '--clear-groups']
+        self.who = ['setpriv', '--reuid', user, '--regid',
+                    str(pwd.getpwnam(user).pw_gid), '--clear-groups']
         self.env['HOME'] = self.env['TMPDIR'] = self.path('home')
-        subprocess.run(['chown', '-R', user + ':' + group,
+        subprocess.run(['chown', '-R', user + ':',
                         self.path('home')], check=True)
 
     def out(self):
@@ -190,7 +191,7 @@ class Run(RunTest):
     def test_user(self):
         """as an ordinary user: no chroot, but all the rest"""
         copy_tree(self.tree, built=True)
-        self.become('nobody', 'nogroup')
+        self.become('nobody')
         self.make_run()
         self.check_output()
         self.check_mail()
@@ -241,7 +242,7 @@ class Missing(RunTest):
                    'for p in "$@"; do [ "$p" = libtls-dev ] && exit 1; '
                    'done\nexec %s "$@"\n' % shutil.which('dpkg-query'), 0o755)
         self.env['PATH'] = self.path('bin')
-        self.become('nobody', 'nogroup')
+        self.become('nobody')
 
     @root
     def test_told(self):

@@ -2,6 +2,7 @@
 """getmail fetches into a Maildir, and deletes.  It has no STARTTLS."""
 
 import os
+import pwd
 import re
 import shutil
 
@@ -40,8 +41,9 @@ class Getmail(MailTest):
         """How many messages it has fetched; it refuses to be root"""
         who = {}
         if os.getuid() == 0:
-            who = dict(user='nobody', group='nogroup', extra_groups=[])
-            self.run_ok('chown', '-R', 'nobody:nogroup', self.home)
+            who = dict(user='nobody', extra_groups=[],
+                       group=pwd.getpwnam('nobody').pw_gid)
+            self.run_ok('chown', '-R', 'nobody:', self.home)
         said = self.run_ok('getmail', '--getmaildir', self.home,
                            '--rcfile', self.rc, **who).decode()
         n, = re.findall(r'(?m)^ +(\d+) messages \(\d+ bytes\) retrieved',
