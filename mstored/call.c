@@ -60,6 +60,12 @@ call_new(struct req *r, const struct call_kind *kind)
 }
 
 void
+call_drop(struct call *c)
+{
+	call_free(c);
+}
+
+void
 call_fail(struct call *c, int code, const char *detail)
 {
 	struct req *r = c->req;

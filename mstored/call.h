@@ -39,6 +39,8 @@ struct call *call_new(struct req *, const struct call_kind *);
 int	 call_args(struct call *, struct args *, const char *const *);
 /* Ends one that is not to be done, with an error. */
 void	 call_fail(struct call *, int, const char *);
+/* The same when nobody waits for it any more. */
+void	 call_drop(struct call *);
 /* Hands it to the writer, and answers when it is done. */
 void	 call_submit(struct call *);
 

@@ -17,6 +17,9 @@ static const struct {
 	{ CAP_QUOTA, "{\"set\":false}" },
 	{ CAP_METADATA, "{\"value\":" SERVICE_STR(METADATA_VALUE)
 	    ",\"entries\":" SERVICE_STR(STORE_METADATA) "}" },
+	{ CAP_BATCH, "{\"seconds\":" SERVICE_STR(BLOB_SECONDS)
+	    ",\"messages\":" SERVICE_STR(BATCH_MESSAGES) ",\"parts\":"
+	    SERVICE_STR(BATCH_PARTS) "}" },
 	{ CAP_OBJECTID, "{\"mailbox\":true,\"email\":\"content\","
 	    "\"thread\":false}" },
 };

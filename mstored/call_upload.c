@@ -12,7 +12,6 @@
 #include "json.h"
 #include "log.h"
 
-#define UPLOAD_MEM	(128 * 1024)	/* a message that stays in memory */
 #define UPLOAD_PIECE	(64 * 1024)	/* bytes written at once */
 
 struct upload_to {
@@ -56,6 +55,7 @@ struct upload {
 	struct upload_file file;
 	struct store_body body;
 	int		 stored;	/* the store has the content */
+	int		 blob;		/* for later: there is no line */
 	struct ibuf	 row;
 	struct flagset	 work;
 };
@@ -435,6 +435,34 @@ static const struct change_kind upload_kind = {
 	.run_parts = upload_run,
 };
 
+/* A blob: a content that belongs to no message yet. */
+static int
+blob_run(struct change *ch, struct store *s)
+{
+	struct upload	*u = (struct upload *)(void *)ch;
+	struct ibuf	*b = &ch->answer;
+	char		 id[NAME_ID_SIZE];
+	int		 code;
+
+	u->stored = 0;
+	u->body.id.no = 0;
+	if ((code = store_blob(s, ch->account_no, &u->body,
+	    BLOB_SECONDS)) != ST_OK)
+		return code;
+	u->stored = 1;
+	ch->status = 201;
+	name_put_content(id, &u->body.id);
+	return json_open(b, '{') == -1 || json_kstr(b, "id", id) == -1 ||
+	    json_ku64(b, "size", u->body.size) == -1 ||
+	    json_close(b, '}') == -1 ? ST_TRY_LATER : ST_OK;
+}
+
+static const struct change_kind blob_kind = {
+	.name = "blob",
+	.durable = 1,
+	.run = blob_run,
+};
+
 static void
 upload_done(struct job *j)
 {
@@ -449,8 +477,8 @@ upload_done(struct job *j)
 	if (u->ch.code != ST_OK)
 		resp_error(r, u->ch.code, NULL);
 	else
-		resp_send(r, 200, TYPE_NDJSON, ibuf_data(&u->ch.answer),
-		    ibuf_size(&u->ch.answer));
+		resp_send(r, u->ch.status, u->blob ? TYPE_JSON : TYPE_NDJSON,
+		    ibuf_data(&u->ch.answer), ibuf_size(&u->ch.answer));
 }
 
 /* All is here: through the file, if there is one, to the writer. */
@@ -478,26 +506,26 @@ upload_next(struct upload *u)
 
 /* the request */
 
-void
-call_upload(struct req *r, const struct head *hd)
+static struct upload *
+upload_new(struct req *r, const struct change_kind *kind, uint64_t line)
 {
 	struct upload *u;
 
 	if (r->length == 0) {
 		resp_error(r, ST_BAD_REQUEST, "there is no message");
-		return;
+		return NULL;
 	}
 	if (r->length != UINT64_MAX &&
-	    r->length > server.conf->message + UPLOAD_LINE + 1) {
+	    r->length > server.conf->message + line) {
 		resp_error(r, ST_TOO_LARGE, NULL);
-		return;
+		return NULL;
 	}
 	if ((u = malloc(sizeof(*u))) == NULL) {
 		resp_error(r, ST_TRY_LATER, NULL);
-		return;
+		return NULL;
 	}
 	memset(u, 0, offsetof(struct upload, work));
-	change_init(&u->ch, &upload_kind, upload_done);
+	change_init(&u->ch, kind, upload_done);
 	strlcpy(u->ch.key, r->key, sizeof(u->ch.key));
 	u->req = r;
 	ibuf_init(&u->line, UPLOAD_LINE);
@@ -508,6 +536,25 @@ call_upload(struct req *r, const struct head *hd)
 	store_body_new(&u->body);
 	r->data = u;
 	r->free = upload_free;
+	return u;
+}
+
+void
+call_upload(struct req *r, const struct head *hd)
+{
+	(void)upload_new(r, &upload_kind, UPLOAD_LINE + 1);
+}
+
+/* POST .../blobs */
+void
+call_blob(struct req *r, const struct head *hd)
+{
+	struct upload *u;
+
+	if ((u = upload_new(r, &blob_kind, 0)) == NULL)
+		return;
+	u->blob = u->parsed = 1;
+	strlcpy(u->ch.account, r->account, sizeof(u->ch.account));
 }
 
 /* The first line, as far as it has come; returns the bytes used, or -1. */

@@ -15,6 +15,10 @@
 #define METADATA_VALUE	8192		/* of metadata, in a row as JSON too */
 #define METADATA_ENTRY	NAME_ENTRY_MAX
 #define METADATA_BODY	(1024 * 1024)
+#define UPLOAD_MEM	(128 * 1024)	/* a message that stays in memory */
+#define BLOB_SECONDS	3600		/* a content without a message stays */
+#define BATCH_MESSAGES	1000		/* of one request */
+#define BATCH_PARTS	1000		/* of all of them */
 #define UPLOAD_LINE	(1024 * 1024)	/* of JSON before a message */
 
 void	 call_service(struct req *, const struct head *);
@@ -44,6 +48,10 @@ void	 call_dict_list(struct req *, const struct head *);
 void	 call_quota(struct req *, const struct head *);
 void	 call_metadata(struct req *, const struct head *);
 void	 call_metadata_set(struct req *, const struct head *);
+void	 call_blob(struct req *, const struct head *);
+void	 call_batch(struct req *, const struct head *);
+/* call_batch.c: the file worker is gone. */
+void	 batch_close(void);
 void	 call_search(struct req *, const struct head *);
 
 /*

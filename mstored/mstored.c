@@ -239,6 +239,7 @@ mstored_finish(void)
 	store_read_end(server.store);
 	store_close(server.store);
 	search_close();
+	batch_close();
 	r = store_finish(writer_store);
 	store_close(writer_store);
 	ibuf_fini(&server.text);

@@ -325,6 +325,26 @@ struct store_append {
 };
 int	 store_append(struct store *, struct store_append *);
 
+/*
+ * Several messages in one change, and others removed.  prepare() fills in
+ * flags, date, cache and body of each in turn; a body with a number is a
+ * content that the account has, else ST_NO_SUCH_BLOB.
+ */
+struct store_many {
+	int64_t		 account;
+	struct mbox_id	 mailbox;
+	struct store_append *append;
+	size_t		 n;
+	int		 (*prepare)(void *, size_t, struct store_append *);
+	void		*arg;
+	const struct uidset *expunge;	/* NULL: none */
+	struct store_change change;	/* out */
+	struct uidset	 vanished;	/* out, the caller's */
+};
+int	 store_many(struct store *, struct store_many *);
+/* A content for a later change, kept for so many seconds at least. */
+int	 store_blob(struct store *, int64_t, struct store_body *, int64_t);
+
 struct store_patch {
 	int64_t		 account;
 	struct mbox_id	 mailbox;

@@ -163,6 +163,11 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_HOLD] = "INSERT INTO holding (content, account, refs) "
 	    "VALUES (?, ?, 1) ON CONFLICT (content, account) DO UPDATE "
 	    "SET refs = refs + 1, gone = NULL",
+	[Q_HOLD_BLOB] = "INSERT INTO holding (content, account, refs, gone) "
+	    "VALUES (?, ?, 0, ?)",
+	[Q_HOLDING_SIZE] = "SELECT c.size + 1 FROM holding h "
+	    "JOIN content c ON c.no = h.content "
+	    "WHERE h.content = ? AND h.account = ? AND c.rnd = ?",
 	[Q_HOLDING_DROP] = "UPDATE holding SET refs = refs - 1, "
 	    "gone = CASE WHEN refs = 1 THEN ?1 END "
 	    "WHERE content = ?2 AND account = ?3",

@@ -258,29 +258,53 @@ work_log_one(struct store_work *w, uint32_t uid)
 	    d + i, sizeof(d) - i);
 }
 
+static int
+append_message(struct store_work *w, struct store_append *a)
+{
+	struct store	*s = w->s;
+	int64_t		 flags;
+	int		 r;
+
+	if (w->m.uidnext > UID_LAST)
+		return ST_OVER_QUOTA;
+	if ((r = work_flags(w, a->flags)) != ST_OK ||
+	    (r = s_intern_message(s, &s->spelled, &flags)) != ST_OK ||
+	    (r = work_modseq(w)) != ST_OK)
+		return r;
+	a->uid = w->m.uidnext++;
+	if ((r = append_row(w, a, flags)) != ST_OK)
+		return r;
+	work_count(w, a->flags->sys, a->body->size, 1);
+	return ST_OK;
+}
+
 int
 store_append(struct store *s, struct store_append *a)
 {
 	struct store_work	w;
-	int64_t			flags;
 	int			r;
 
 	if ((r = work_begin(&w, s, a->account, &a->mailbox)) != ST_OK)
 		return r == ST_NO_SUCH_MAILBOX ? ST_NO_SUCH_TARGET : r;
-	if (w.m.uidnext > UID_LAST)
-		return ST_OVER_QUOTA;
 	if ((r = s_quota_room(s, a->account, a->body->size, 1)) != ST_OK ||
-	    (r = work_flags(&w, a->flags)) != ST_OK ||
-	    (r = s_intern_message(s, &s->spelled, &flags)) != ST_OK ||
-	    (r = work_modseq(&w)) != ST_OK)
-		return r;
-	a->uid = w.m.uidnext++;
-	if ((r = append_row(&w, a, flags)) != ST_OK)
-		return r;
-	work_count(&w, a->flags->sys, a->body->size, 1);
-	if ((r = work_log_one(&w, a->uid)) != ST_OK)
+	    (r = append_message(&w, a)) != ST_OK ||
+	    (r = work_log_one(&w, a->uid)) != ST_OK)
 		return r;
 	return work_end(&w, &a->change);
+}
+
+/* A content that no message has yet, kept for a while. */
+int
+store_blob(struct store *s, int64_t account, struct store_body *b,
+    int64_t secs)
+{
+	int64_t	more = secs > s->conf.grace ? secs - s->conf.grace : 0;
+	int	r;
+
+	if ((r = store_body_put(s, b)) != ST_OK)
+		return r;
+	return s_run(s, Q_HOLD_BLOB, "iii", b->id.no, account,
+	    (int64_t)time(NULL) + more);
 }
 
 /* flags */
@@ -550,6 +574,108 @@ store_expunge(struct store *s, struct store_expunge *in)
 		r = work_log(&w, LOG_VANISHED, &x.log);
 	if (r == ST_OK)
 		r = work_end(&w, &in->change);
+	uidset_fini(&x.log);
+	return r;
+}
+
+/* several at once */
+
+/* A content that is there already: is it the account's, and how large? */
+static int
+many_content(struct store *s, int64_t account, struct store_body *b)
+{
+	int64_t	n;
+	int	r;
+
+	if ((r = s_number(s, &n, Q_HOLDING_SIZE, "iib", b->id.no, account,
+	    (const void *)b->id.rnd, sizeof(b->id.rnd))) != ST_OK)
+		return r;
+	if (n == 0)
+		return ST_NO_SUCH_BLOB;
+	b->size = (uint64_t)n - 1;
+	return ST_OK;
+}
+
+static int
+many_append(struct store_work *w, struct store_many *in)
+{
+	struct store_append	*a;
+	size_t			 i;
+	int			 r;
+
+	for (i = 0; i < in->n; i++) {
+		a = &in->append[i];
+		a->account = in->account;
+		a->mailbox = in->mailbox;
+		if ((r = in->prepare(in->arg, i, a)) != ST_OK ||
+		    (a->body->id.no != 0 && (r = many_content(w->s,
+		    in->account, a->body)) != ST_OK) ||
+		    (r = append_message(w, a)) != ST_OK)
+			return r;
+	}
+	return ST_OK;
+}
+
+/* What goes makes room for what comes. */
+static int
+many_quota(struct store_work *w, const struct store_mailbox *was)
+{
+	uint64_t size = 0, count = 0;
+
+	if (w->m.size > was->size)
+		size = w->m.size - was->size;
+	if (w->m.messages > was->messages)
+		count = w->m.messages - was->messages;
+	return size == 0 && count == 0 ? ST_OK :
+	    s_quota_room(w->s, w->m.account, size, count);
+}
+
+static int
+many_log(struct store_work *w, const struct store_mailbox *was,
+    const struct expunge *x)
+{
+	struct uidset	new;
+	int		r = ST_OK;
+
+	uidset_init(&new);
+	if (w->m.uidnext > was->uidnext) {
+		if (uidset_add(&new, was->uidnext, w->m.uidnext - 1) == -1)
+			r = ST_TRY_LATER;
+		else
+			r = work_log(w, LOG_CHANGED, &new);
+	}
+	uidset_fini(&new);
+	if (r == ST_OK && x->log.n > 0)
+		r = work_log(w, LOG_VANISHED, &x->log);
+	return r;
+}
+
+/* What goes goes first, so that it is nothing that came. */
+int
+store_many(struct store *s, struct store_many *in)
+{
+	struct store_expunge	out;
+	struct store_mailbox	was;
+	struct store_work	w;
+	struct expunge		x;
+	int			r;
+
+	if ((r = work_begin(&w, s, in->account, &in->mailbox)) != ST_OK)
+		return r;
+	was = w.m;
+	memset(&x, 0, sizeof(x));
+	memset(&out, 0, sizeof(out));
+	x.in = &out;
+	out.vanished = in->vanished;
+	uidset_init(&x.log);
+	if (in->expunge != NULL)
+		r = batch_each(&w, in->expunge, STORE_ROWS, expunge_batch,
+		    &x);
+	if (r == ST_OK && (r = many_append(&w, in)) == ST_OK &&
+	    (r = many_quota(&w, &was)) == ST_OK &&
+	    (r = many_log(&w, &was, &x)) == ST_OK)
+		r = work_end(&w, &in->change);
+	in->vanished = out.vanished;
 	uidset_fini(&x.log);
 	return r;
 }

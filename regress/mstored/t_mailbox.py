@@ -9,7 +9,7 @@ from store import Server, StoreTest, atf, box
 ALL = ('write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
        'subscriptions', 'cache', 'range', 'recipients', 'objectid',
        'savedate', 'search', 'sort', 'thread', 'dict', 'quota',
-       'metadata')
+       'metadata', 'batch')
 
 
 class Mailboxes(StoreTest):
