@@ -184,6 +184,22 @@ group_try(struct jobs *group, struct jobs *again, struct store *s)
 	return r;
 }
 
+/* As group_try(), so that a change that fails spoils no other. */
+static int
+group_try_all(struct jobs *group, struct jobs *again, struct store *s)
+{
+	int r;
+
+	r = group_try(group, again, s);
+	if (r == ST_OK || !store_spoiled(s))
+		return r;
+	STAILQ_CONCAT(group, again);
+	store_careful(s, 1);
+	r = group_try(group, again, s);
+	store_careful(s, 0);
+	return r;
+}
+
 static void
 group_fail(struct jobs *group, int code)
 {
@@ -212,7 +228,7 @@ group_alone(struct jobs *group, struct jobs *again, struct store *s)
 	while ((j = STAILQ_FIRST(group)) != NULL && !store_failed(s)) {
 		STAILQ_REMOVE_HEAD(group, entry);
 		STAILQ_INSERT_TAIL(&one, j, entry);
-		if ((r = group_try(&one, again, s)) != ST_OK)
+		if ((r = group_try_all(&one, again, s)) != ST_OK)
 			group_fail(&one, r);
 		STAILQ_CONCAT(&done, &one);
 	}
@@ -226,7 +242,7 @@ group_run(struct jobs *group, struct store *s)
 	struct jobs	 again = STAILQ_HEAD_INITIALIZER(again);
 	int		 r;
 
-	r = group_try(group, &again, s);
+	r = group_try_all(group, &again, s);
 	if (r == ST_STORAGE_FULL)
 		store_checkpoint(s, CHECKPOINT_NOW);
 	if (r != ST_OK && !store_failed(s)) {

@@ -359,6 +359,7 @@ store_begin(struct store *s, int durable)
 	int	r;
 
 	s->durable = durable;
+	s->spoiled = 0;
 	s->interned = 0;
 	s->nev = 0;
 	r = store_set_sync(s, durable ? STORE_SYNC_FULL : STORE_SYNC_NORMAL);
@@ -399,6 +400,18 @@ store_rollback(struct store *s)
 	s->nev = 0;
 }
 
+void
+store_careful(struct store *s, int on)
+{
+	s->careful = on;
+}
+
+int
+store_spoiled(const struct store *s)
+{
+	return s->spoiled;
+}
+
 int
 store_foreign(const struct store *s)
 {
@@ -409,23 +422,31 @@ int
 store_savepoint(struct store *s)
 {
 	s->nev = 0;
-	return s_run(s, Q_SAVEPOINT, "");
+	s->rows = sqlite3_total_changes(s->db);
+	return s->careful ? s_run(s, Q_SAVEPOINT, "") : ST_OK;
 }
 
 int
 store_release(struct store *s)
 {
-	return s_run(s, Q_RELEASE, "");
+	return s->careful ? s_run(s, Q_RELEASE, "") : ST_OK;
 }
 
 void
 store_undo(struct store *s)
 {
+	s->nev = 0;
+	if (!s->careful && sqlite3_total_changes(s->db) == s->rows)
+		return;
 	if (s->interned)
 		s_flags_forget(s);
-	s->nev = 0;
 	if (sqlite3_get_autocommit(s->db))
 		return;
+	if (!s->careful) {
+		store_rollback(s);
+		s->spoiled = 1;
+		return;
+	}
 	if (s_run(s, Q_UNDO, "") != ST_OK || s_run(s, Q_RELEASE, "") != ST_OK)
 		store_rollback(s);
 }

@@ -256,6 +256,11 @@ int	 store_recipient(struct store *, const char *, const char **,
  * that must not be: changes that need more say STORE_AGAIN, a code of its
  * own, and are to be tried in a durable group.
  *
+ * Savepoints cost a copy of each page, and few changes fail: those of a
+ * group have none at first.  Where one fails that has written something,
+ * store_undo() gives the group up, and store_spoiled() says so: it is to be
+ * tried again with store_careful().
+ *
  * store_broken() says that the database has given up the whole group.
  * store_failed() says that an fsync failed: what is on disk is unknown
  * and the process must end.
@@ -268,6 +273,8 @@ void	 store_rollback(struct store *);
 int	 store_savepoint(struct store *);
 int	 store_release(struct store *);
 void	 store_undo(struct store *);
+void	 store_careful(struct store *, int);
+int	 store_spoiled(const struct store *);
 int	 store_broken(struct store *);
 int	 store_failed(const struct store *);
 /* Can the next group be one that is not durable? */

@@ -30,6 +30,7 @@ enum store_query {
 	Q_ACCOUNT, Q_ACCOUNT_LAST, Q_ACCOUNT_PUT, Q_ACCOUNT_UIDV,
 	Q_ACCOUNT_GONE, Q_ACCOUNT_PURGE, Q_ACCOUNT_PURGED,
 	Q_MAILBOX_OF, Q_MAILBOX, Q_MAILBOX_CHANGE, Q_MAILBOX_SET,
+	Q_MAILBOX_BLOCK,
 	Q_MAILBOX_NAMED,
 	Q_MAILBOXES, Q_MAILBOX_COUNT, Q_MAILBOX_PUT, Q_MAILBOX_GONE,
 	Q_MAILBOX_FLOOR, Q_MAILBOX_DEAD, Q_MAILBOX_DROP, Q_MAILBOX_ALL_GONE,
@@ -39,7 +40,7 @@ enum store_query {
 	Q_SUBSCRIBE, Q_UNSUBSCRIBE, Q_SUBSCRIPTION_COUNT, Q_ORPHANS,
 	Q_SUBSCRIPTION_DROP,
 	Q_MESSAGES_FLAGS, Q_MESSAGES, Q_MESSAGES_CACHE, Q_MESSAGE_PUT,
-	Q_MESSAGE_FLAGS, Q_MESSAGE_DEL, Q_MESSAGE_JUMP,
+	Q_MESSAGE_FLAGS, Q_MESSAGE_FLAGS_ONE, Q_MESSAGE_DEL, Q_MESSAGE_JUMP,
 	Q_FLAGSET, Q_FLAGSET_ID, Q_FLAGSET_PUT, Q_FLAGSET_COUNT,
 	Q_FLAGSET_SWEEP,
 	Q_CONTENT, Q_CONTENT_PUT, Q_CONTENT_DEL, Q_CONTENT_FILES,
@@ -81,6 +82,9 @@ struct store {
 	struct store_flags fcache[STORE_FCACHE];
 	int64_t		 fids[STORE_FCACHE];	/* by fingerprint of text */
 	int		 interned;	/* this group made flag sets */
+	int		 careful;	/* savepoints for this group */
+	int		 spoiled;	/* it should have had them */
+	int		 rows;		/* changed, before this change */
 	struct ibuf	 text;		/* a flag set's, a log row's */
 
 	struct store_event ev[STORE_EVENTS_MAX];

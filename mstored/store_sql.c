@@ -55,8 +55,10 @@ static const char *const s_sql[Q_MAX] = {
 	    "FROM mailbox m WHERE no = ? AND account = ? "
 	    "AND uidvalidity = ? AND gone IS NULL",
 	[Q_MAILBOX_SET] = "UPDATE mailbox SET uidnext = ?, messages = ?, "
-	    "unseen = ?, deleted = ?, size = ?, modseq = ?, block = ?, "
-	    "known = ? WHERE no = ?",
+	    "unseen = ?, deleted = ?, size = ?, modseq = ?, known = ? "
+	    "WHERE no = ?",
+	/* on its own, as there is an index of it */
+	[Q_MAILBOX_BLOCK] = "UPDATE mailbox SET block = ? WHERE no = ?",
 	[Q_MAILBOX_NAMED] = "SELECT no, uidvalidity FROM mailbox "
 	    "WHERE account = ? AND name = ? AND gone IS NULL",
 	[Q_MAILBOXES] = "SELECT " MAILBOX_COLS MAILBOX_MORE
@@ -126,6 +128,9 @@ static const char *const s_sql[Q_MAX] = {
 	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[Q_MESSAGE_FLAGS] = "UPDATE message SET flags = ?, modseq = ? "
 	    "WHERE mailbox = ? AND uid BETWEEN ? AND ?",
+	/* of one, SQLite need not be able to undo it by itself */
+	[Q_MESSAGE_FLAGS_ONE] = "UPDATE message SET flags = ?, modseq = ? "
+	    "WHERE mailbox = ? AND uid = ?",
 	[Q_MESSAGE_DEL] = "DELETE FROM message "
 	    "WHERE mailbox = ? AND uid BETWEEN ? AND ?",
 	[Q_MESSAGE_JUMP] = "UPDATE message SET modseq = ? "

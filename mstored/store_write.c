@@ -54,8 +54,14 @@ work_modseq(struct store_work *w)
 static int
 work_modseq_reserving(struct store_work *w)
 {
-	if (w->s->durable && w->before + 1 > w->m.block)
+	int r;
+
+	if (w->s->durable && w->before + 1 > w->m.block) {
 		w->m.block = w->before + STORE_BLOCK;
+		if ((r = s_run(w->s, Q_MAILBOX_BLOCK, "ii",
+		    (int64_t)w->m.block, w->m.id.no)) != ST_OK)
+			return r;
+	}
 	return work_modseq(w);
 }
 
@@ -67,11 +73,11 @@ work_end(struct store_work *w, struct store_change *c)
 	c->modseq = w->modseq;
 	if (w->modseq == w->before)
 		return ST_OK;
-	return s_run(w->s, Q_MAILBOX_SET, "iiiiiiiii",
+	return s_run(w->s, Q_MAILBOX_SET, "iiiiiiii",
 	    (int64_t)w->m.uidnext, (int64_t)w->m.messages,
 	    (int64_t)w->m.unseen, (int64_t)w->m.deleted,
-	    (int64_t)w->m.size, (int64_t)w->m.modseq, (int64_t)w->m.block,
-	    w->m.known, w->m.id.no);
+	    (int64_t)w->m.size, (int64_t)w->m.modseq, w->m.known,
+	    w->m.id.no);
 }
 
 static int
@@ -396,6 +402,9 @@ patch_run(struct store_work *w, struct patch *p, const struct store_msg *m,
 	for (i = 0; i < n; i++)
 		if ((r = patch_row(p, m[i].uid, to)) != ST_OK)
 			return r;
+	if (n == 1)
+		return s_run(w->s, Q_MESSAGE_FLAGS_ONE, "iiii", to,
+		    (int64_t)w->modseq, w->m.id.no, (int64_t)m->uid);
 	return s_run(w->s, Q_MESSAGE_FLAGS, "iiiii", to, (int64_t)w->modseq,
 	    w->m.id.no, (int64_t)m->uid, (int64_t)m[n - 1].uid);
 }
@@ -818,12 +827,32 @@ store_copy(struct store *s, struct store_copy *in)
 
 /* keys of repeated requests */
 
+#define KEY_TAIL	4	/* characters that are kept in order */
+#define KEY_LONG	16	/* characters that no other account's has */
+
+/*
+ * A frontend's keys are in sequence: they differ at their end.  Kept in that
+ * order they lie beside each other in the index, and a group of changes
+ * writes one page of it rather than one for each.  Short keys are perhaps
+ * the same for many accounts, and told apart by them.
+ */
 static int64_t
 store_key_hash(const struct store_key *k)
 {
-	return (int64_t)(fprint_of(k->key, strlen(k->key)) ^
-	    (uint64_t)k->scope * UINT64_C(0x9e3779b97f4a7c15) ^
-	    (uint64_t)k->index << 32);
+	size_t		 len = strlen(k->key), head = len;
+	const uint8_t	*tail;
+	uint64_t	 h;
+
+	if (len >= KEY_LONG)
+		head -= KEY_TAIL;
+	h = fprint_of(k->key, head) ^ (uint64_t)k->index << 32;
+	if (len < KEY_LONG)
+		return (int64_t)(h ^ (uint64_t)k->scope *
+		    UINT64_C(0x9e3779b97f4a7c15));
+	tail = (const uint8_t *)k->key + head;
+	return (int64_t)((h & ~UINT64_C(0xffffffff)) |
+	    (uint64_t)tail[0] << 24 | (uint64_t)tail[1] << 16 |
+	    (uint64_t)tail[2] << 8 | tail[3]);
 }
 
 int

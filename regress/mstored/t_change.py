@@ -132,6 +132,34 @@ class Change(StoreTest):
                                   unchanged_since=(1 << 53) - 1).lines()
         self.assertEqual([u for r in rows for u in uids(r)], [1, 3, 2])
 
+    def test_failures_among_others(self):
+        """A change that fails halfway undoes itself, and no other"""
+        self.fill(40)
+        self.patch(uids='2', set=['k%d' % i for i in range(256)])
+        begin = self.modseq()
+
+        def work(n):
+            c = self.server.client()
+            for i in range(20):
+                # uid 1 is written before 2 is found to be full
+                if n % 4 == 0:
+                    a = c.patch('joe', self.m, uids='1:2', add=['new'],
+                                key='bad-%d-%d' % (n, i))
+                    self.code(a, 403, 'not-permitted')
+                    continue
+                flag = 'add' if i % 2 == 0 else 'remove'
+                a = c.patch('joe', self.m, uids='%d' % (n + 3),
+                            key='good-%d-%d' % (n, i),
+                            **{flag: [r'\Flagged', 'mine%d' % n]})
+                self.assertEqual(len(a.lines()[1]), 1, a)
+            c.close()
+        parallel(*(lambda n=n: work(n) for n in range(32)))
+        self.assertEqual(self.modseq(), begin + 24 * 20)
+        state = self.state()
+        self.assertEqual(state[1]['flags'], [])
+        self.assertEqual(len(state[2]['flags']), 256)
+        self.assertFalse(any(r['flags'] for u, r in state.items() if u > 2))
+
     def test_limits(self):
         """Flags of a message and of a mailbox are bounded"""
         self.fill(2)
