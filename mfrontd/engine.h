@@ -412,6 +412,7 @@ struct ereq {
 	int			 op;
 	char			*flags;
 	int			 conditional;
+	int			 begun;		/* a change's answer has */
 	uint64_t		 unchangedsince;
 	/* contents */
 	char			*id;

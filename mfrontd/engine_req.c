@@ -99,13 +99,14 @@ ereq_free(struct ereq *e)
 
 static void
 send_end(struct epeer *ep, uint32_t session, uint32_t req, enum st_code code,
-    const char *text, uint32_t retry)
+    int begun, const char *text, uint32_t retry)
 {
 	struct m_st_end	m;
 	char		buf[256];
 
 	strlcpy(buf, text, sizeof(buf));
 	m.code = (uint16_t)code;
+	m.begun = code != ST_OK && begun;
 	m.retry = retry;
 	m.text = buf;
 	proc_send(ep->peer, M_st_end, session, req, -1, &m);
@@ -118,7 +119,7 @@ ereq_end(struct ereq *e, enum st_code code, const char *text, uint32_t retry)
 	if (code != ST_OK)
 		log_debug("request %s of session %x: %s",
 		    msg_defs[e->type].name, e->session, text);
-	send_end(e->peer, e->session, e->req, code, text, retry);
+	send_end(e->peer, e->session, e->req, code, e->begun, text, retry);
 	ereq_free(e);
 }
 
@@ -287,7 +288,7 @@ ereq_handle(struct proc_peer *p, struct imsg *msg, const void *arg)
 	}
 	code = ereq_may(ep, msg, c, arg, &a, &st);
 	if (code != ST_OK) {
-		send_end(ep, msg->id, msg->req, code, st_error(code)->text,
+		send_end(ep, msg->id, msg->req, code, 0, st_error(code)->text,
 		    0);
 		return;
 	}

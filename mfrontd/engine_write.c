@@ -54,6 +54,7 @@ send_change(struct ereq *e, struct json *j, int i, uint32_t uidvalidity)
 	if (nd_change(j, i, &m) == -1)
 		return -1;
 	m.uidvalidity = uidvalidity;
+	e->begun = 1;
 	ereq_send(e, M_st_change, &m);
 	return 0;
 }
@@ -103,6 +104,7 @@ patch_next(struct ereq *e)
 	struct ibuf			*b;
 	int				 bad;
 
+	e->begun = 0;
 	h = ereq_http(e, "PATCH", ANSWER_NDJSON);
 	(void)ereq_mailbox(h, e);
 	(void)ibuf_adds(&h->target, "/messages");
@@ -177,6 +179,7 @@ expunge_next(struct ereq *e)
 	struct ibuf	*b;
 	int		 bad;
 
+	e->begun = 0;
 	h = ereq_http(e, "POST", ANSWER_NDJSON);
 	(void)ereq_mailbox(h, e);
 	(void)ibuf_adds(&h->target, "/expunge");

@@ -367,8 +367,7 @@ struct mown {			/* a change of ours, as its answer comes in */
 	struct uidset		 touched;
 	uint32_t		 origin;
 	int			 apply;		/* it is news to the mirror */
-	int			 begun;		/* its answer has */
-	int			 incomplete;	/* ... but not ended well */
+	int			 incomplete;	/* its answer was */
 };
 
 struct mirror *mirror_get(struct imap *, const struct imount *, const char *);
@@ -407,10 +406,11 @@ void	 mirror_own_removed(struct mirror *, const struct uidset *);
 void	 mirror_own_change(struct mirror *, struct mown *,
 	    const struct m_st_change *);
 /*
- * The answer is over.  If not well, the change stands all the same (it was
- * before the answer began), and the mirror has to ask what it was.
+ * The answer is over (NULL: this change of several is).  If not well, the
+ * change stands all the same, and the mirror has to ask what it was.
  */
-void	 mirror_own_settle(struct mirror *, struct mown *, enum st_code);
+void	 mirror_own_settle(struct mirror *, struct mown *,
+	    const struct m_st_end *);
 void	 mirror_heard(struct mirror *, uint64_t);
 /* A session is to be told what it did itself. */
 void	 mirror_disown(struct mirror *, uint32_t);

@@ -168,7 +168,7 @@ carry_failed(struct carry *c, enum st_code code)
 /* MOVE: the originals go */
 
 static void
-expunged_apply(struct carry *c, enum st_code code)
+expunged_apply(struct carry *c, const struct m_st_end *end)
 {
 	struct imap	*s = c->op->s;
 	struct mirror	*m;
@@ -177,7 +177,7 @@ expunged_apply(struct carry *c, enum st_code code)
 	if (m != NULL && c->vanished.n > 0)
 		mirror_own_removed(m, &c->vanished);
 	if (m != NULL)
-		mirror_own_settle(m, &c->own, code);
+		mirror_own_settle(m, &c->own, end);
 	uidset_clear(&c->vanished);
 }
 
@@ -192,7 +192,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 	struct uidset		 set;
 
 	if (type == M_st_change) {
-		expunged_apply(c, ST_OK);
+		expunged_apply(c, NULL);
 		m = mirror_find(c->op->s, c->job.from_mount, c->job.from);
 		if (m != NULL)
 			mirror_own_change(m, &c->own, arg);
@@ -203,7 +203,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 			fatal(NULL);
 		uidset_fini(&set);
 	} else if (type == M_st_end) {
-		expunged_apply(c, end->code);
+		expunged_apply(c, end);
 		if (end->code == ST_OK) {
 			carry_expunge(c);
 			return;

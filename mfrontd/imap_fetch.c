@@ -181,8 +181,7 @@ seen_answer(struct streq *rq, enum msg_type type, const void *arg)
 		break;
 	case M_st_end:
 		/* told with the other changes when the command ends */
-		mirror_own_settle(m, &f->own,
-		    ((const struct m_st_end *)arg)->code);
+		mirror_own_settle(m, &f->own, arg);
 		if (((const struct m_st_end *)arg)->code != ST_OK)
 			uidset_clear(&f->seen);
 		fetch_set_seen(op);

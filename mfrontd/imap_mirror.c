@@ -961,17 +961,18 @@ mirror_own_done(struct mirror *m, const struct m_st_change *c,
 }
 
 void
-mirror_own_settle(struct mirror *m, struct mown *o, enum st_code code)
+mirror_own_settle(struct mirror *m, struct mown *o,
+    const struct m_st_end *end)
 {
-	if (o->apply && code == ST_OK)
+	if (o->apply && (end == NULL || end->code == ST_OK))
 		mirror_own_done(m, &o->change, &o->touched, o->origin);
 	else if (o->apply) {
 		mirror_changed(m, &o->touched, o->change.modseq, 0);
 		mirror_heard(m, o->change.modseq);
 	}
-	o->incomplete = o->begun && code != ST_OK;
+	o->incomplete = end != NULL && end->begun;
 	uidset_clear(&o->touched);
-	o->apply = o->begun = 0;
+	o->apply = 0;
 }
 
 /* There is a change that the mirror does not have. */
@@ -988,8 +989,7 @@ void
 mirror_own_change(struct mirror *m, struct mown *o,
     const struct m_st_change *c)
 {
-	mirror_own_settle(m, o, ST_OK);
-	o->begun = 1;
+	mirror_own_settle(m, o, NULL);
 	o->change = *c;
 	o->change.mailbox = NULL;
 	o->apply = mirror_current(m, c);

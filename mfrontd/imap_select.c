@@ -250,14 +250,14 @@ expunge_done(struct iop *op)
 
 /* One change is through: what it did goes into the mirror. */
 static void
-expunge_apply(struct iop *op, enum st_code code)
+expunge_apply(struct iop *op, const struct m_st_end *end)
 {
 	struct expunge	*x = op->data;
 	struct mirror	*m = op->s->view->m;
 
 	if (x->vanished.n > 0)
 		mirror_own_removed(m, &x->vanished);
-	mirror_own_settle(m, &x->own, code);
+	mirror_own_settle(m, &x->own, end);
 	uidset_clear(&x->vanished);
 }
 
@@ -275,7 +275,7 @@ expunge_end(struct iop *op, const struct m_st_end *end)
 {
 	struct expunge *x = op->data;
 
-	expunge_apply(op, end->code);
+	expunge_apply(op, end);
 	if (x->own.incomplete)
 		mirror_need(op, op->s->view->m, expunge_asked);
 	else if (!iop_failed(op, end))
@@ -291,7 +291,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 	switch (type) {
 	case M_st_change:
-		expunge_apply(op, ST_OK);
+		expunge_apply(op, NULL);
 		mirror_own_change(op->s->view->m, &x->own, arg);
 		iacct_own(op, op->s->view->m->id, x->own.change.modseq);
 		break;

@@ -328,7 +328,7 @@ store_part_end(struct iop *op, const struct m_st_end *end)
 	struct store	*st = op->data;
 	struct mirror	*m = op->s->view->m;
 
-	mirror_own_settle(m, &st->own, end->code);
+	mirror_own_settle(m, &st->own, end);
 	if (st->own.incomplete && !op->cmd.store.has_unchangedsince) {
 		st->incomplete = 1;
 		store_next(op);
