@@ -97,6 +97,7 @@ struct estorage {
 	struct tls_config	*tls;		/* NULL: no https url */
 	int			 stale;		/* a reload dropped it */
 
+	struct hreq		*doc;		/* that is asked for now */
 	/* what its service document says */
 	enum storage_state	 state;
 	char			*server;	/* "name version" */

@@ -15,6 +15,7 @@
 #define UNCONNECTED_SECS	30	/* a process auth knows, and we not */
 #define ACCOUNTS_KEPT		20000	/* without a grant, for \Recent */
 #define RCPT_JSON		64	/* a recipient in a line, but its texts */
+#define QUERY_JSON		256	/* a login, but for its texts */
 #define LINE_JSON		4096	/* a line, but its recipients */
 
 static int	account_cmp(const struct account *, const struct account *);
@@ -79,6 +80,18 @@ RB_GENERATE_STATIC(grants, grant, entry, grant_cmp)
 RB_GENERATE_STATIC(rcpts, rcpt, entry, rcpt_cmp)
 RB_GENERATE_STATIC(txns, txn, entry, txn_cmp)
 RB_GENERATE_STATIC(epeers, epeer, entry, epeer_cmp)
+
+/* Bytes of a text in JSON, at most. */
+static size_t
+json_len(const char *s)
+{
+	size_t n = 2;
+
+	for (; *s != '\0'; s++)
+		n += (unsigned char)*s < ' ' || *s == 0x7f ? 6 :
+		    *s == '"' || *s == '\\' ? 2 : 1;
+	return n;
+}
 
 /* accounts */
 
@@ -413,18 +426,6 @@ egrant_count(void)
 
 /* recipients */
 
-/* Bytes of a text in JSON, at most. */
-static size_t
-json_len(const char *s)
-{
-	size_t n = 2;
-
-	for (; *s != '\0'; s++)
-		n += (unsigned char)*s < ' ' || *s == 0x7f ? 6 :
-		    *s == '"' || *s == '\\' ? 2 : 1;
-	return n;
-}
-
 struct rcpt *
 rcpt_find(struct epeer *ep, uint32_t handle)
 {
@@ -695,6 +696,10 @@ egrant_auth_query(struct proc_peer *p, struct imsg *msg, const void *arg)
 	h->done = auth_query_done;
 	h->secret = 1;
 	b = &h->body;
+	/* room for all of it: a buffer that grows leaves copies behind */
+	(void)ibuf_reserve(b, json_len(m->user) + json_len(m->secret) +
+	    json_len(m->authzid) + json_len(m->remote) + QUERY_JSON);
+	ibuf_truncate(b, 0);
 	bad = json_open(b, '{') |
 	    json_kstr(b, "mechanism", "PLAIN") |
 	    json_kstr(b, "username", m->user) |

@@ -418,6 +418,12 @@ eoffload_dict(struct ereq *e, const void *arg)
 		refuse(e, NULL, "no such operation");
 		return;
 	}
+	/* a step in the tree is no key */
+	if (m->op != DICT_LIST && (*m->key == '\0' ||
+	    strcmp(m->key, ".") == 0 || strcmp(m->key, "..") == 0)) {
+		refuse(e, NULL, "no such key");
+		return;
+	}
 	if ((e->id = strdup(m->key)) == NULL)
 		fatal(NULL);
 	ibuf_init(&e->whole, 65000);

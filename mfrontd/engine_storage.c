@@ -259,6 +259,7 @@ doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
 	struct estorage	*st = r->st;
 	struct eurl	*u;
 
+	st->doc = NULL;
 	if (code != ST_OK) {
 		doc_failed(r, text);
 		return;
@@ -295,6 +296,7 @@ estorage_ask(struct estorage *st)
 	r = hreq_new(st, "GET", ANSWER_JSON);
 	r->critical = 1;
 	r->done = doc_done;
+	st->doc = r;
 	(void)ibuf_adds(&r->target, "/");
 	hreq_submit(r);
 }
@@ -670,6 +672,17 @@ take_ibuf(struct ibuf *to, struct ibuf *from)
 	*from = t;
 }
 
+/* What is asked for now would be the word of the urls of before. */
+static void
+doc_stop(struct estorage *st)
+{
+	if (st->doc == NULL)
+		return;
+	hreq_cancel(st->doc);
+	st->doc = NULL;
+	st->state = STORAGE_UNKNOWN;
+}
+
 /* The storage goes on with what its new configuration says. */
 static void
 estorage_change(struct estorage *st, struct estorage *new)
@@ -678,6 +691,7 @@ estorage_change(struct estorage *st, struct estorage *new)
 	struct tls_config	*tls;
 
 	eevents_stop(st);
+	doc_stop(st);
 	wanted_obsolete(st);
 	hconn_close_idle(st);
 	urls_free(st);
@@ -723,6 +737,7 @@ estorage_conf_commit(void)
 		if (new != NULL || st->stale)
 			continue;
 		st->stale = 1;
+		doc_stop(st);
 		st->state = STORAGE_UNKNOWN;
 		eevents_stop(st);
 		hconn_close_idle(st);
