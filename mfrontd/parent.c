@@ -17,7 +17,6 @@
 #define STOP_GRACE	10	/* seconds for sessions to end */
 #define STOP_KILL	3	/* more before SIGKILL */
 #define BACKOFF_MAX	60
-#define STEADY		10	/* seconds a process that is well lives */
 
 struct parent parent = {
 	.children = TAILQ_HEAD_INITIALIZER(parent.children)
@@ -490,6 +489,16 @@ child_log_exit(const struct child *c, int status)
 		    (long)c->pid, WEXITSTATUS(status));
 }
 
+/* It has served longer than it was away: no need to wait again. */
+static int
+child_was_well(const struct child *c)
+{
+	time_t lived = tmo_now() - c->started;
+
+	return c->state == CHILD_RUNNING && lived >= 1 &&
+	    lived >= 2 * (time_t)c->backoff;
+}
+
 static void
 child_died(struct child *c, int status)
 {
@@ -517,15 +526,8 @@ child_died(struct child *c, int status)
 		parent_stop("start failed");
 		return;
 	}
-	if (tmo_now() - c->started >= STEADY || c->renew)
-		c->backoff = 0;
-	if (c->renew) {
-		c->renew = 0;
-		parent_child_start(c);
-		return;
-	}
-	if (c->backoff == 0 && c->state == CHILD_RUNNING &&
-	    tmo_now() - c->started >= 1) {
+	if (c->renew || child_was_well(c)) {
+		c->renew = c->backoff = 0;
 		parent_child_start(c);
 		return;
 	}
