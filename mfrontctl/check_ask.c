@@ -85,11 +85,21 @@ ask_key(struct ck *c)
 }
 
 static int
+ask_ends(const char *path, const char *word)
+{
+	size_t n = strlen(path), len = strlen(word);
+
+	return n >= len && strcmp(path + n - len, word) == 0;
+}
+
+/* Does it change something, and so have a key? */
+static int
 ask_changes(const struct request *r)
 {
 	return strcmp(r->method, "GET") != 0 && !r->nokey &&
 	    strcmp(r->path, "/auth") != 0 &&
-	    strcmp(r->path, "/recipients") != 0;
+	    strcmp(r->path, "/recipients") != 0 &&
+	    strcmp(r->path, "/scram") != 0 && !ask_ends(r->path, "/search");
 }
 
 /* A request's head for a body of so many bytes. */

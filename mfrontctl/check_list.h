@@ -292,3 +292,55 @@ CHECK("accounts-apart", "RULES, accounts-apart", CAP_WRITE, 0,
     other_apart, "nothing is seen through another account's path")
 CHECK("keys-apart", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY, CAP(CAP_WRITE),
     other_keys_apart, "a key of one account is none of another")
+
+/* searches: check_search.c */
+CHECK("search-flags", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_flags, "flag, uids, and, or, not find exactly these")
+CHECK("search-sizes", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_sizes, "larger and smaller, both without the size itself")
+CHECK("search-dates", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_dates, "days of arrival and of the Date field, in their offsets")
+CHECK("search-text", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_text, "header, body and text, in any case, decoded")
+CHECK("search-changes", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_changes, "what is new is found at once, what went is not")
+CHECK("search-header", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_header, "the header has total, superset, modseq and highest")
+CHECK("search-refused", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_refused, "what is no query is refused")
+CHECK("sort", "CALLS, Search", CAP_SORT, CAP(CAP_WRITE),
+    search_sort, "each announced key orders, reverse too, then uids")
+CHECK("sort-refused", "CALLS, Search", CAP_SORT, CAP(CAP_WRITE),
+    search_sort_refused, "what is no criterion is refused")
+CHECK("thread", "CALLS, Search", CAP_THREAD, CAP(CAP_WRITE),
+    search_thread, "answers are below what they answer, each uid once")
+
+/* what else may be announced: check_more.c */
+CHECK("dict", "CALLS, Keep small values", CAP_DICT, 0,
+    more_dict, "values are kept, replaced and removed, bytes as they are")
+CHECK("dict-compare", "CALLS, Keep small values", CAP_DICT, 0,
+    more_dict_compare, "If-Match and If-None-Match compare and swap")
+CHECK("dict-list", "CALLS, Keep small values", CAP_DICT, 0,
+    more_dict_list, "keys with a prefix are listed, in order")
+CHECK("dict-apart", "CALLS, Keep small values", CAP_DICT, 0,
+    more_dict_apart, "another account has other values")
+CHECK("quota", "CALLS, Look at the quota", CAP_QUOTA, 0,
+    more_quota, "roots with what is used and what may be")
+CHECK("quota-used", "CALLS, Look at the quota", CAP_QUOTA, CAP(CAP_WRITE),
+    more_quota_used, "a stored message is counted")
+CHECK("metadata", "CALLS, Annotate", CAP_METADATA, CAP(CAP_WRITE),
+    more_metadata, "entries are set, listed and removed, and renamed along")
+CHECK("metadata-at-once", "CALLS, Annotate", CAP_METADATA, CAP(CAP_WRITE),
+    more_metadata_once, "entries of one request are set wholly or not at all")
+CHECK("objectid", "CALLS, List mailboxes", CAP_OBJECTID, CAP(CAP_WRITE),
+    more_objectid, "a mailbox's objectid survives its rename")
+CHECK("savedate", "CALLS, List messages", CAP_SAVEDATE, CAP(CAP_WRITE),
+    more_savedate, "the moment that a message came into this mailbox")
+CHECK("batch", "CALLS, Store several messages", CAP_BATCH, CAP(CAP_WRITE),
+    more_batch, "contents become messages in one change")
+CHECK("batch-parts", "CALLS, Store several messages", CAP_BATCH,
+    CAP(CAP_WRITE), more_batch_parts, "a content can be made of pieces")
+CHECK("batch-all-or-nothing", "RULES, all-or-nothing", CAP_BATCH,
+    CAP(CAP_WRITE), more_batch_all, "if one cannot be stored none is")
+CHECK("scram", "CALLS, Look up SCRAM keys", CAP_SCRAM, 0,
+    more_scram, "salt, iterations and keys, the same salt for nobody")

@@ -124,6 +124,27 @@ net_tls(struct net *n, const char **why)
 	return 0;
 }
 
+static int
+net_room(struct net *n)
+{
+	char	*p;
+	size_t	 cap;
+
+	if (n->cap - n->len >= NET_CHUNK)
+		return 0;
+	cap = n->cap * 2 > n->len + NET_CHUNK ? n->cap * 2 :
+	    n->len + NET_CHUNK;
+	if (cap > NET_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if ((p = realloc(n->buf, cap)) == NULL)
+		return -1;
+	n->buf = p;
+	n->cap = cap;
+	return 0;
+}
+
 struct net *
 net_open(struct net_peer *peer, const char **why)
 {
@@ -133,6 +154,11 @@ net_open(struct net_peer *peer, const char **why)
 	if ((n = calloc(1, sizeof(*n))) == NULL)
 		return NULL;
 	n->peer = peer;
+	n->fd = -1;
+	if (net_room(n) == -1) {
+		net_close(n);
+		return NULL;
+	}
 	n->fd = peer->url.kind == URL_UNIX ?
 	    net_connect_unix(peer->url.sock) :
 	    net_connect_inet(&peer->url, why);
@@ -234,27 +260,6 @@ net_write(struct net *n, const void *data, size_t len)
 		if (n->tls == NULL && (got & POLLIN) && !(got & POLLOUT))
 			return 1;
 	}
-	return 0;
-}
-
-static int
-net_room(struct net *n)
-{
-	char	*p;
-	size_t	 cap;
-
-	if (n->cap - n->len >= NET_CHUNK)
-		return 0;
-	cap = n->cap * 2 > n->len + NET_CHUNK ? n->cap * 2 :
-	    n->len + NET_CHUNK;
-	if (cap > NET_MAX) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	if ((p = realloc(n->buf, cap)) == NULL)
-		return -1;
-	n->buf = p;
-	n->cap = cap;
 	return 0;
 }
 

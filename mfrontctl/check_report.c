@@ -51,7 +51,9 @@ report_bytes(const char *head, size_t headlen, const char *body, size_t len)
 	bytes_put(&b, head != NULL ? head : "", headlen,
 	    HEAD_SHOWN + BODY_SHOWN);
 	bytes_put(&b, body != NULL ? body : "", len, BODY_SHOWN);
-	if ((s = strndup((char *)ibuf_data(&b), ibuf_size(&b))) == NULL)
+	s = ibuf_size(&b) == 0 ? strdup("") :
+	    strndup((char *)ibuf_data(&b), ibuf_size(&b));
+	if (s == NULL)
 		fatal("memory");
 	ibuf_fini(&b);
 	return s;
