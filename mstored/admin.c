@@ -3,14 +3,18 @@
 #include <sys/stat.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "crypt_check.h"
 #include "log.h"
 #include "mstored.h"
+#include "scramkeys.h"
 #include "units.h"
 
 #define ADMIN_HASH	512
+#define ADMIN_PASSWORD	1024
 
 void
 admin_enter(const char *dir)
@@ -158,6 +162,57 @@ user_del(struct admin_args *a)
 	return admin_result(code, a->argv[0], "there is no such user");
 }
 
+/* A password, one line of standard input. */
+static size_t
+user_read_password(char *p, size_t size)
+{
+	if (fgets(p, (int)size, stdin) == NULL)
+		fatalx("no password on standard input");
+	p[strcspn(p, "\r\n")] = '\0';
+	return strlen(p);
+}
+
+/* Only for the password that the user's hash is of. */
+static int
+user_scram_check(struct store *s, const char *name, const char *password)
+{
+	const char	*account, *hash;
+	int		 code;
+
+	if ((code = store_user(s, name, &account, &hash)) != ST_OK)
+		return code;
+	if (!crypt_check(password, hash))
+		fatalx("%s: this is not the password of the hash", name);
+	return ST_OK;
+}
+
+static int
+user_scram(struct admin_args *a)
+{
+	static char		 password[ADMIN_PASSWORD];
+	struct scramkeys	 k;
+	struct store		*s;
+	size_t			 len;
+	int			 code;
+
+	setvbuf(stdin, NULL, _IONBF, 0);
+	len = user_read_password(password, sizeof(password));
+	s = admin_open(STORE_ADMIN);
+	memset(&k, 0, sizeof(k));
+	k.iterations = SCRAM_ITERATIONS;
+	k.saltlen = SCRAM_SALT;
+	arc4random_buf(k.salt, SCRAM_SALT);
+	if ((code = user_scram_check(s, a->argv[0], password)) == ST_OK &&
+	    scramkeys_make(&k, password, len) == -1)
+		fatal(NULL);
+	if (code == ST_OK)
+		code = store_user_scram(s, a->argv[0], &k);
+	explicit_bzero(password, sizeof(password));
+	explicit_bzero(&k, sizeof(k));
+	store_close(s);
+	return admin_result(code, a->argv[0], "there is no such user");
+}
+
 /* "10G", "none" or "default". */
 static int64_t
 user_limit(const char *s, enum unit unit)
@@ -248,6 +303,7 @@ static const struct admin_command {
 	{ "user", "del", 1, 0, user_del },
 	{ "user", "list", 0, 0, user_list },
 	{ "user", "quota", 2, 1, user_quota },
+	{ "user", "scram", 1, 0, user_scram },
 	{ "alias", "add", 2, 0, alias_add },
 	{ "alias", "del", 1, 0, alias_del },
 	{ "alias", "list", 0, 0, alias_list },

@@ -20,6 +20,7 @@ static const struct {
 	{ CAP_BATCH, "{\"seconds\":" SERVICE_STR(BLOB_SECONDS)
 	    ",\"messages\":" SERVICE_STR(BATCH_MESSAGES) ",\"parts\":"
 	    SERVICE_STR(BATCH_PARTS) "}" },
+	{ CAP_SCRAM, "{\"mechanisms\":[\"SCRAM-SHA-256\"]}" },
 	{ CAP_OBJECTID, "{\"mailbox\":true,\"email\":\"content\","
 	    "\"thread\":false}" },
 };
@@ -49,6 +50,10 @@ service_capabilities(struct ibuf *b)
 {
 	uint64_t	caps = server.conf->caps;
 	int		i;
+
+	/* a client that may use it would, whose user has no keys too */
+	if (caps & CAP(CAP_SCRAM) && store_scram_all(server.store) != 1)
+		caps &= ~CAP(CAP_SCRAM);
 
 	if (json_key(b, "capabilities") == -1 || json_open(b, '{') == -1)
 		return -1;

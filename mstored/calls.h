@@ -48,6 +48,7 @@ void	 call_dict_list(struct req *, const struct head *);
 void	 call_quota(struct req *, const struct head *);
 void	 call_metadata(struct req *, const struct head *);
 void	 call_metadata_set(struct req *, const struct head *);
+void	 call_scram(struct req *, const struct head *);
 void	 call_blob(struct req *, const struct head *);
 void	 call_batch(struct req *, const struct head *);
 /* call_batch.c: the file worker is gone. */

@@ -49,6 +49,7 @@ usage(void)
 	    "               [-u user] -d dir -l address ...\n"
 	    "       mstored user add|passwd -d dir name <hash\n"
 	    "       mstored user del [-r] -d dir name\n"
+	    "       mstored user scram -d dir name <password\n"
 	    "       mstored user quota -d dir name size [messages]\n"
 	    "       mstored user list -d dir\n"
 	    "       mstored alias add -d dir address account\n"

@@ -57,6 +57,8 @@ static const struct route routes[] = {
 	{ "POST", "recipients", CAP(CAP_RECIPIENTS), BODY_WHOLE, SMALL,
 	    call_recipients },
 	{ "GET", "events", CAP(CAP_EVENTS), BODY_NONE, 0, call_events },
+	{ "POST", "scram", CAP(CAP_SCRAM), BODY_WHOLE, SMALL, call_scram,
+	    .secret = 1 },
 	{ "POST", "auth", CAP(CAP_AUTH), BODY_WHOLE, SMALL, call_auth,
 	    .secret = 1 },
 };

@@ -244,6 +244,14 @@ int	 store_has_file(struct store *, const uint8_t *);
 
 int	 store_user(struct store *, const char *, const char **,
 	    const char **);
+/* A user's keys; ST_BAD_CREDENTIALS: no such user, or he has none. */
+struct scramkeys;
+int	 store_scram(struct store *, const char *, const char **,
+	    struct scramkeys *);
+/* Are there users, and has every one keys?  1, 0, -1 on an error. */
+int	 store_scram_all(struct store *);
+#define STORE_SECRET	32
+int	 store_secret(struct store *, uint8_t *);
 int	 store_recipient(struct store *, const char *, const char **,
 	    struct mbox_id *);
 
@@ -434,6 +442,9 @@ void	 store_checkpoint(struct store *, enum store_checkpoint);
 int	 store_user_put(struct store *, const char *, const char *, int);
 int	 store_user_del(struct store *, const char *, int);
 int	 store_users(struct store *, store_name_cb, void *);
+/* Keys beside a user's hash; another hash removes them. */
+int	 store_user_scram(struct store *, const char *,
+	    const struct scramkeys *);
 /* Limits: bytes and messages; -1 none, STORE_DEFAULT the server's. */
 #define STORE_DEFAULT	INT64_C(-2)
 int	 store_user_quota(struct store *, const char *, int64_t, int64_t);

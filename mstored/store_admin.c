@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "log.h"
+#include "scramkeys.h"
 #include "store_int.h"
 
 /* One change as a group of its own. */
@@ -24,6 +25,9 @@ admin_user_put(struct store *s, const char *name, const char *hash, int new)
 	int64_t	account;
 	int	r;
 
+	/* keys of another password would still let it in */
+	if ((r = s_run(s, Q_SCRAM_DEL, "t", name)) != ST_OK)
+		return r;
 	if (!new) {
 		r = s_run(s, Q_USER_SET, "tt", hash, name);
 		return r == ST_OK && sqlite3_changes(s->db) == 0 ?
@@ -45,6 +49,20 @@ store_user_put(struct store *s, const char *name, const char *hash, int new)
 	if ((r = store_begin(s, 1)) != ST_OK)
 		return r;
 	return admin_end(s, admin_user_put(s, name, hash, new));
+}
+
+int
+store_user_scram(struct store *s, const char *name,
+    const struct scramkeys *k)
+{
+	int r;
+
+	if ((r = store_begin(s, 1)) != ST_OK)
+		return r;
+	r = s_run(s, Q_SCRAM_PUT, "tibbb", name, (int64_t)k->iterations,
+	    (const void *)k->salt, k->saltlen, (const void *)k->stored,
+	    sizeof(k->stored), (const void *)k->server, sizeof(k->server));
+	return admin_end(s, r);
 }
 
 static int
@@ -80,6 +98,8 @@ admin_user_del(struct store *s, const char *name, int purge)
 	int64_t	account;
 	int	r;
 
+	if ((r = s_run(s, Q_SCRAM_DEL, "t", name)) != ST_OK)
+		return r;
 	r = s_run(s, Q_USER_DEL, "t", name);
 	if (r == ST_OK && sqlite3_changes(s->db) == 0)
 		return ST_BAD_CREDENTIALS;

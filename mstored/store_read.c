@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "scramkeys.h"
 #include "store_int.h"
 
 static const enum store_query store_scans[] = {
@@ -137,6 +138,72 @@ store_user(struct store *s, const char *name, const char **account,
 	*hash = s_text(st, 1, &len);
 	s_hold(s, st);
 	return ST_OK;
+}
+
+/* Bytes of exactly that length. */
+static int
+store_bytes(sqlite3_stmt *st, int col, uint8_t *out, size_t len)
+{
+	const void *p = sqlite3_column_blob(st, col);
+
+	if (p == NULL || (size_t)sqlite3_column_bytes(st, col) != len)
+		return -1;
+	memcpy(out, p, len);
+	return 0;
+}
+
+int
+store_scram(struct store *s, const char *name, const char **account,
+    struct scramkeys *k)
+{
+	sqlite3_stmt	*st;
+	size_t		 len;
+	int		 r;
+
+	if ((r = s_read(s)) != ST_OK)
+		return r;
+	if ((st = s_query(s, Q_SCRAM, "t", name)) == NULL)
+		return s_error(s);
+	if ((r = s_step(s, st)) != 1)
+		return r == 0 ? ST_BAD_CREDENTIALS : s_error(s);
+	*account = s_text(st, 0, &len);
+	k->iterations = (uint32_t)sqlite3_column_int64(st, 1);
+	k->saltlen = (size_t)sqlite3_column_bytes(st, 2);
+	s_hold(s, st);
+	return k->saltlen <= sizeof(k->salt) &&
+	    store_bytes(st, 2, k->salt, k->saltlen) == 0 &&
+	    store_bytes(st, 3, k->stored, sizeof(k->stored)) == 0 &&
+	    store_bytes(st, 4, k->server, sizeof(k->server)) == 0 ?
+	    ST_OK : ST_INTERNAL;
+}
+
+int
+store_scram_all(struct store *s)
+{
+	int64_t users, missing;
+
+	if (s_read(s) != ST_OK ||
+	    s_number(s, &users, Q_USER_COUNT, "") != ST_OK ||
+	    s_number(s, &missing, Q_SCRAM_MISSING, "") != ST_OK)
+		return -1;
+	return users > 0 && missing == 0;
+}
+
+int
+store_secret(struct store *s, uint8_t *secret)
+{
+	sqlite3_stmt	*st;
+	int		 r;
+
+	if ((r = s_read(s)) != ST_OK)
+		return r;
+	if ((st = s_query(s, Q_META, "t", "secret")) == NULL)
+		return s_error(s);
+	if ((r = s_step(s, st)) != 1)
+		return r == 0 ? ST_INTERNAL : s_error(s);
+	r = store_bytes(st, 0, secret, STORE_SECRET);
+	sqlite3_reset(st);
+	return r == 0 ? ST_OK : ST_INTERNAL;
 }
 
 int

@@ -86,6 +86,7 @@ static const char schema_1[] =
  * kept yet.  birth: the mailbox's first uidvalidity, which with its number
  * is a name that no other has, even after a restore.  Limits: NULL is the
  * server's, -1 none.  metadata.mailbox 0 is the account itself.
+ * meta's secret makes up what is told of users that do not exist.
  */
 static const char schema_2[] =
 	"ALTER TABLE message ADD COLUMN saved INTEGER;"
@@ -105,7 +106,8 @@ static const char schema_2[] =
 	    "WITHOUT ROWID;"
 	"CREATE TABLE scram (user TEXT PRIMARY KEY, "
 	    "iterations INTEGER NOT NULL, salt BLOB NOT NULL, "
-	    "stored BLOB NOT NULL, server BLOB NOT NULL) WITHOUT ROWID;";
+	    "stored BLOB NOT NULL, server BLOB NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES ('secret', randomblob(32));";
 
 /* schema_steps[n] makes version n + 1 out of version n. */
 static const char *const schema_steps[STORE_VERSION] = {

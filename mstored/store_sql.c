@@ -256,6 +256,16 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_QUOTA_SET] = "UPDATE account SET quota_size = nullif(?1, ?4), "
 	    "quota_count = nullif(?2, ?4) WHERE no = ?3",
 
+	[Q_SCRAM] = "SELECT a.name, k.iterations, k.salt, k.stored, "
+	    "k.server FROM user u JOIN account a ON a.no = u.account "
+	    "JOIN scram k ON k.user = u.name WHERE u.name = ?",
+	[Q_SCRAM_PUT] = "REPLACE INTO scram SELECT name, ?2, ?3, ?4, ?5 "
+	    "FROM user WHERE name = ?1",
+	[Q_SCRAM_DEL] = "DELETE FROM scram WHERE user = ?",
+	[Q_SCRAM_MISSING] = "SELECT count(*) FROM user u WHERE NOT EXISTS "
+	    "(SELECT 1 FROM scram k WHERE k.user = u.name)",
+	[Q_USER_COUNT] = "SELECT count(*) FROM user",
+
 	[Q_USER] = "SELECT a.name, u.hash FROM user u "
 	    "JOIN account a ON a.no = u.account WHERE u.name = ?",
 	[Q_USER_PUT] = "INSERT INTO user (name, account, hash) "
