@@ -437,6 +437,7 @@ struct iview {
 	struct mirror	*m;
 	struct snap	*snap;		/* in sequence */
 	uint64_t	 serial;	/* changes up to it were told */
+	uint32_t	 top;		/* the highest uid it was told of */
 	int		 read_only;
 	int		 nkeywords;	/* told in FLAGS */
 	struct uidset	 recent;

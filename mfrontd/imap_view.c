@@ -23,6 +23,7 @@ view_open(struct imap *s, struct imount *mt, struct mirror *m, int read_only)
 	v->read_only = read_only;
 	v->snap = mirror_snap(m);
 	v->serial = m->serial;
+	v->top = uidset_max(&v->snap->uids);
 	uidset_init(&v->recent);
 	mirror_attach(m, v);
 	s->view = v;
@@ -179,42 +180,78 @@ view_renew(struct iview *v)
 {
 	view_set_snap(v, mirror_snap(v->m));
 	v->serial = v->m->serial;
+	v->top = uidset_max(&v->snap->uids);
 	if (uidset_intersect(&v->recent, &v->snap->uids) == -1)
 		fatal(NULL);
+}
+
+/*
+ * What a storage must not do: messages with uids lower than one that was
+ * told.  They have no place in the sequence, and are not seen until the
+ * mailbox is opened again.
+ */
+static int
+sync_late(const struct iview *v, struct uidset *fresh, struct uidset *late)
+{
+	if (fresh->n == 0 || uidset_min(fresh) > v->top)
+		return 0;
+	if (uidset_copy(late, fresh) == -1 ||
+	    uidset_remove(fresh, 1, v->top) == -1 ||
+	    uidset_subtract(late, fresh) == -1)
+		fatal(NULL);
+	return late->n > 0;
+}
+
+/*
+ * The mirror's messages, without those that came late, and with those
+ * whose end may not be told now.
+ */
+static struct snap *
+sync_snap(const struct iview *v, const struct uidset *late,
+    const struct uidset *held)
+{
+	struct snap *sn;
+
+	if (late->n == 0 && held->n == 0)
+		return mirror_snap(v->m);
+	sn = snap_new(&v->m->snap->uids);
+	if (uidset_subtract(&sn->uids, late) == -1 ||
+	    uidset_union(&sn->uids, held) == -1)
+		fatal(NULL);
+	return sn;
 }
 
 /* Messages that came and went; fresh gets those that came. */
 static void
 sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 {
-	struct mirror	*m = v->m;
-	struct uidset	 gone, all;
-	struct ibuf	*b = imap_out(v->s);
+	struct uidset	*now = &v->m->snap->uids, gone, late;
 
-	if (v->snap == m->snap)
+	if (v->snap == v->m->snap)
 		return;
 	uidset_init(&gone);
-	uidset_init(&all);
+	uidset_init(&late);
 	if (uidset_copy(&gone, &v->snap->uids) == -1 ||
-	    uidset_subtract(&gone, &m->snap->uids) == -1 ||
-	    uidset_copy(fresh, &m->snap->uids) == -1 ||
+	    uidset_subtract(&gone, now) == -1 ||
+	    uidset_copy(fresh, now) == -1 ||
 	    uidset_subtract(fresh, &v->snap->uids) == -1)
 		fatal(NULL);
-	if (expunge && gone.n > 0)
+	if (expunge && gone.n > 0) {
 		sync_expunged(v, &gone);
-	if (expunge || gone.n == 0)
-		view_set_snap(v, mirror_snap(m));
-	else {
-		if (uidset_copy(&all, &m->snap->uids) == -1 ||
-		    uidset_union(&all, &gone) == -1)
-			fatal(NULL);
-		view_set_snap(v, snap_new(&all));
+		uidset_clear(&gone);
 	}
-	if (fresh->n > 0)
-		(void)ibuf_addf(b, "* %u EXISTS\r\n* %u RECENT\r\n",
-		    view_exists(v), uidset_count(&v->recent));
+	if (sync_late(v, fresh, &late) &&
+	    uidset_subtract(&v->recent, &late) == -1)
+		fatal(NULL);
+	view_set_snap(v, sync_snap(v, &late, &gone));
+	if (fresh->n > 0) {
+		v->top = uidset_max(fresh);
+		(void)ibuf_addf(imap_out(v->s), "* %u EXISTS\r\n"
+		    "* %u RECENT\r\n", view_exists(v),
+		    uidset_count(&v->recent));
+	}
 	uidset_fini(&gone);
-	uidset_fini(&all);
+	uidset_fini(&late);
 }
 
 /* Flags of one change, in order, but for messages just announced. */

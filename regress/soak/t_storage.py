@@ -395,9 +395,48 @@ class Faults(StorageTest):
                 self.st.inbox.modseq += 200
                 self.st.inbox.floor = self.st.inbox.modseq
             self.st.flag(sorted(self.st.inbox.messages), 'true')
-            self.st.add()
-            self.sync(c)
+            new = self.st.add()
+            for s in c, d:
+                while not s.uids or s.uids[-1] != new:
+                    s.ok('NOOP')
+                    self.learn(s)
+                self.assertEqual(s.uids, sorted(set(s.uids)))
+                s.ok('SELECT INBOX')
+                self.learn(s)
+                self.sync(s)
+                self.assertIn(2, s.uids)
+
+    def test_late(self):
+        """A uid that comes back has no place among the numbers"""
+        self.before(*LEVEL2)
+        self.st.add(5)
+        c = self.open()
+        back = self.st.inbox.messages[2]
+        self.st.remove(2)
+        self.sync(c)
+        for known in True, False:
+            with self.st.lock:
+                self.st.inbox.messages[2] = back
+                self.st.inbox.touch([2])
+                if not known:
+                    self.st.inbox.floor = self.st.inbox.modseq
+                self.st.tell(self.st.inbox)
+                new = self.st.add()
+            while c.uids[-1] != new:
+                c.ok('NOOP')
+                self.learn(c)
+            self.assertNotIn(2, c.uids)
+            self.assertEqual(c.uids, sorted(c.uids))
+            r = c.ok('FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+            for n, items in r.fetched():
+                self.assertIn(b'm%d\r' % items['UID'],
+                              items['BODY[HEADER.FIELDS (SUBJECT)]'])
+            self.assertEqual(len(c.ok('SEARCH ALL').search()), len(c.uids))
+            d = self.open()
             self.sync(d)
+            self.assertIn(2, d.uids)
+            self.st.remove(2)
+            self.sync(c)
 
     CODES = [(403, 'not-permitted', 'NOPERM'),
              (403, 'read-only', 'NOPERM'),
