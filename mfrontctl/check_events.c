@@ -7,7 +7,7 @@
 #include "check_form.h"
 #include "check_funcs.h"
 
-#define SLACK_MS	1000	/* beside bound_ms: the way to us */
+#define SLACK_MS	2000	/* beside bound_ms: the way to us */
 #define BEAT_MS		15000
 #define MANY		200
 #define BOXES		5

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""A storage of level 2 in memory, as mfront-storage(7) says: or with one
+"""A storage of all levels in memory, as mfront-storage(7) says: or with one
 rule broken, by a name of BREAKS, to see whether somebody notices.
 
     backend.py SOCKET [BREAK]
     backend.py tls:CERT:KEY [BREAK]     on 127.0.0.1, tells its port
 """
 
+import base64
 import datetime
+import email
+import email.header
+import email.utils
 import hashlib
 import http.server
 import json
@@ -26,7 +30,21 @@ SET = re.compile(r'[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?'
 DATE = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$')
 CAPABILITIES = {'write': True, 'modseq': True, 'events': {'bound_ms': 200},
                 'idempotency': True, 'copy': True, 'cache': True,
-                'range': True, 'recipients': True, 'subscriptions': True}
+                'range': True, 'recipients': True, 'subscriptions': True,
+                'search': {'keys': [
+                    'all', 'and', 'or', 'not', 'flag', 'uids', 'larger',
+                    'smaller', 'since', 'before', 'on', 'senton', 'header',
+                    'body', 'text']},
+                'sort': {'keys': ['arrival', 'date', 'from', 'subject']},
+                'thread': {'algorithms': ['references']},
+                'dict': {'value': 65536, 'keys': 1000, 'durable': False},
+                'quota': {'set': False},
+                'metadata': {'value': 8192, 'entries': 100},
+                'objectid': {'mailbox': True, 'email': 'content',
+                             'thread': False},
+                'savedate': True,
+                'batch': {'seconds': 3600, 'messages': 100, 'parts': 100},
+                'scram': {'mechanisms': ['SCRAM-SHA-256']}}
 LIMIT = 1 << 20
 BEAT = 0.5              # seconds; 15 would do
 
@@ -77,6 +95,28 @@ BREAKS = {
     'rows-of-all': ['flags-rows'],
     'subscription-lost': ['subscriptions-stay'],
     'recipients-fail-together': ['each-recipient-alone'],
+    'search-stale': ['search-changes'],
+    'search-not-ignored': ['search-flags'],
+    'search-size-included': ['search-sizes'],
+    'search-days-utc': ['search-dates'],
+    'search-undecoded': ['search-text'],
+    'search-no-total': ['search-header'],
+    'search-superset-lies': ['search-text'],
+    'sort-backwards': ['sort'],
+    'thread-none': ['thread'],
+    'dict-no-compare': ['dict-compare'],
+    'dict-same-etag': ['dict', 'dict-compare'],
+    'dict-shared': ['dict-apart'],
+    'dict-unsorted': ['dict-list'],
+    'quota-still': ['quota-used'],
+    'metadata-halves': ['metadata-at-once'],
+    'metadata-case': ['metadata'],
+    'objectid-is-id': ['objectid'],
+    'savedate-is-date': ['savedate'],
+    'batch-halves': ['batch-all-or-nothing'],
+    'batch-modseq-each': ['batch'],
+    'parts-ignored': ['batch-parts'],
+    'scram-new-salt': ['scram'],
 }
 broken = None
 
@@ -168,6 +208,7 @@ class Message:
     def __init__(self, content, flags, date, modseq):
         self.content, self.flags = content, flags
         self.date, self.modseq = date, modseq
+        self.saved = date if broken == 'savedate-is-date' else now()
 
 
 class Mailbox:
@@ -176,6 +217,7 @@ class Mailbox:
         self.id = 'm%d' % uidvalidity
         if broken == 'mailbox-id-reused':
             self.id = hashlib.md5(name.encode()).hexdigest()
+        self.objectid = 'F%d' % uidvalidity
         self.uidnext, self.modseq = 1, 1
         self.messages, self.vanished, self.flags = {}, [], []
 
@@ -194,6 +236,7 @@ class Account:
     def __init__(self, name):
         self.name, self.boxes, self.contents = name, {}, set()
         self.cache, self.subscribed = {}, set()
+        self.dict, self.metadata = {}, {}
         self.counter = int(time.time())
         self.past = {}
         self.make('INBOX', [])
@@ -308,7 +351,8 @@ def recipients(q):
 def row_of(a, m):
     row = {'id': m.id, 'name': m.name, 'uidvalidity': m.uidvalidity,
            'uidnext': m.uidnext, 'messages': len(m.messages),
-           'modseq': m.modseq, 'subscribed': m.name in a.subscribed}
+           'modseq': m.modseq, 'subscribed': m.name in a.subscribed,
+           'objectid': m.id if broken == 'objectid-is-id' else m.objectid}
     if m.roles:
         row['roles'] = m.roles
     return row
@@ -366,7 +410,10 @@ def rename(q, a):
         # a new uidvalidity, and so a new id, is always right
         a.counter += 1
         del a.boxes[m.id]
+        old = m.id
         m.uidvalidity, m.id = a.counter, 'm%d' % a.counter
+        if old in a.metadata:
+            a.metadata[m.id] = a.metadata.pop(old)
         a.boxes[m.id] = m
     store.tell(a)
     return NOTHING
@@ -402,7 +449,7 @@ def size_of(content):
 def listing(q, a, m):
     applied = {}
     fields = ['uid', 'id', 'flags', 'size', 'date', 'modseq']
-    known = fields + ['cache']
+    known = fields + ['cache', 'savedate']
     if 'fields' in q.query:
         asked = q.query['fields'].split(',')
         applied['fields'] = [f for f in known if f in asked or f == 'uid']
@@ -437,7 +484,7 @@ def listing(q, a, m):
         x = m.messages[u]
         row = {'id': x.content, 'flags': x.flags, 'date': x.date,
                'size': size_of(x.content), 'modseq': x.modseq,
-               'cache': q.cache_of(a).get(x.content)}
+               'cache': q.cache_of(a).get(x.content), 'savedate': x.saved}
         rows.append((u, {f: row[f] for f in row if f in fields and
                          row[f] is not None}))
     rows = list(merged(rows))
@@ -642,6 +689,318 @@ def copy(q, a, m):
                   'uidvalidity': to.uidvalidity}, out)
 
 
+# level 3
+
+def text_parts(content):
+    """The decoded fields, in order, and the body"""
+    m = email.message_from_bytes(store.contents[content])
+    fields = []
+    for name, text in m.items():
+        if broken != 'search-undecoded':
+            text = str(email.header.make_header(
+                email.header.decode_header(text)))
+        fields.append((name.lower(), text.casefold()))
+    return fields, str(m.get_payload()).casefold()
+
+
+def field(content, name):
+    return next((t for n, t in text_parts(content)[0] if n == name), '')
+
+
+def sent(x):
+    return email.utils.parsedate_to_datetime(
+        field(x.content, 'date') or email.utils.format_datetime(
+            datetime.datetime.fromisoformat(x.date)))
+
+
+def arrival(x):
+    return datetime.datetime.fromisoformat(x.date.replace('Z', '+00:00'))
+
+
+def day(text):
+    if not isinstance(text, str) or \
+            not re.match(r'\d{4}-\d\d-\d\d$', text):
+        raise bad()
+    return datetime.date.fromisoformat(text)
+
+
+def day_of(moment):
+    if broken == 'search-days-utc':
+        moment = moment.astimezone(datetime.timezone.utc)
+    return moment.date()
+
+
+def each(queries):
+    if not isinstance(queries, list) or not queries:
+        raise bad()
+    return [matcher(q) for q in queries]
+
+
+def matcher(query):
+    """A query as a function of uid and message"""
+    if not isinstance(query, dict) or len(query) != 1:
+        raise bad()
+    (key, v), = query.items()
+    if key in ('and', 'or', 'not'):
+        inner = each(v) if key != 'not' else [matcher(v)]
+        if key == 'not' and broken == 'search-not-ignored':
+            return lambda u, x: True
+        return {'and': lambda u, x: all(f(u, x) for f in inner),
+                'or': lambda u, x: any(f(u, x) for f in inner),
+                'not': lambda u, x: not inner[0](u, x)}[key]
+    if key == 'all':
+        return lambda u, x: True
+    if key == 'flag':
+        return lambda u, x: v.lower() in [f.lower() for f in x.flags]
+    if key == 'uids':
+        named(v, [])
+        return lambda u, x: u in named(v, [u])
+    if key in ('larger', 'smaller'):
+        more = 1 if broken == 'search-size-included' else 0
+        sign = 1 if key == 'larger' else -1
+        return lambda u, x: sign * (
+            len(store.contents[x.content]) - v) + more > 0
+    if key in ('since', 'before', 'on', 'senton'):
+        d = day(v)
+        return {'since': lambda u, x: day_of(arrival(x)) >= d,
+                'before': lambda u, x: day_of(arrival(x)) < d,
+                'on': lambda u, x: day_of(arrival(x)) == d,
+                'senton': lambda u, x: field(x.content, 'date') != '' and
+                day_of(sent(x)) == d}[key]
+    if key == 'header':
+        name, text = v[0].lower(), v[1].casefold()
+        return lambda u, x: any(n == name and text in t
+                                for n, t in text_parts(x.content)[0])
+    if key not in ('body', 'text'):
+        raise bad('unknown-parameter')
+
+    def contains(u, x):
+        fields, body = text_parts(x.content)
+        return v.casefold() in body or key == 'text' and any(
+            v.casefold() in t for n, t in fields)
+    return contains
+
+
+ORDERS = {
+    'arrival': arrival, 'date': sent,
+    'from': lambda x: email.utils.parseaddr(
+        field(x.content, 'from'))[1].split('@')[0],
+    'subject': lambda x: re.sub(r'^(re: *)*', '',
+                                field(x.content, 'subject'))}
+
+
+def ordered(m, uids, criteria):
+    if not isinstance(criteria, list) or not criteria:
+        raise bad()
+    for one in reversed(criteria):
+        want(one, ['by'], ['reverse'])
+        if one['by'] not in ORDERS:
+            raise bad()
+        down = bool(one.get('reverse')) != (broken == 'sort-backwards')
+        uids = sorted(uids, key=lambda u: ORDERS[one['by']](m.messages[u]),
+                      reverse=down)
+        if down:        # sorted() keeps equal ones as they were, reversed
+            groups = {}
+            for u in uids:
+                groups.setdefault(ORDERS[one['by']](m.messages[u]),
+                                  []).append(u)
+            uids = [u for g in groups.values() for u in g]
+    return uids
+
+
+def threads(m, uids):
+    """Below the last of its references, if that is here: a simple one"""
+    by_id, below, roots = {}, {}, []
+    for u in uids:
+        by_id[field(m.messages[u].content, 'message-id')] = u
+    for u in uids:
+        above = [by_id[r] for r in
+                 field(m.messages[u].content, 'references').split()
+                 if r in by_id]
+        if above and broken != 'thread-none':
+            below.setdefault(above[-1], []).append(u)
+        else:
+            roots.append(u)
+
+    def tree(u):
+        under = [tree(v) for v in below.get(u, [])]
+        return [u] + (under[0] if len(under) == 1 else under)
+    return [tree(u) for u in roots]
+
+
+def search(q, a, m):
+    b = want(q.json(), [], ['query', 'uids', 'sort', 'thread', 'limit'])
+    match = matcher(b['query']) if 'query' in b else lambda u, x: True
+    if b.get('limit', 1) < 1 or b.get('thread', 'references') != 'references':
+        raise bad()
+    seen = m.__dict__.setdefault('stale', {})
+    key = json.dumps(b)
+    uids = named(b.get('uids', '1:4294967295'), m.messages)
+    uids = [u for u in uids if match(u, m.messages[u])]
+    if broken == 'search-stale' and 'flag' in key:
+        uids = seen.setdefault('flag', [])
+    total, rows = len(uids), []
+    if 'sort' in b:
+        rows = [{'order': ordered(m, uids, b['sort'])}]
+    elif 'thread' in b:
+        rows = [{'thread': t} for t in threads(m, uids)]
+    elif uids:
+        rows = [{'uids': text_of(uids)}]
+    maybe = broken == 'search-superset-lies' and 'text' in key
+    header = {'modseq': m.modseq, 'uidvalidity': m.uidvalidity,
+              'uidnext': m.uidnext, 'total': total, 'superset': maybe}
+    if uids:
+        header['highest'] = max(m.messages[u].modseq for u in uids)
+    if broken == 'search-no-total':
+        del header['total']
+    return lines(header, rows)
+
+
+def etag_of(a, key, data):
+    a.etag = getattr(a, 'etag', 0) + 1
+    return 'same' if broken == 'dict-same-etag' else '%016x' % a.etag
+
+
+def values_of(a):
+    return store.__dict__.setdefault('dict', {}) \
+        if broken == 'dict-shared' else a.dict
+
+
+def compare(q, old):
+    match = q.headers.get('If-Match')
+    none = q.headers.get('If-None-Match')
+    if broken == 'dict-no-compare':
+        return
+    if (match and (old is None or match != '"%s"' % old[0])) or \
+            (none and old is not None):
+        raise Problem(412, 'changed')
+
+
+def get_value(q, a, key):
+    if key not in values_of(a):
+        raise Problem(404, 'no-such-entry')
+    q.more['ETag'] = '"%s"' % values_of(a)[key][0]
+    return 200, 'application/octet-stream', values_of(a)[key][1]
+
+
+def put_value(q, a, key):
+    compare(q, values_of(a).get(key))
+    values_of(a)[key] = etag_of(a, key, q.body), q.body
+    return value({'etag': values_of(a)[key][0]})
+
+
+def delete_value(q, a, key):
+    compare(q, values_of(a).get(key))
+    if values_of(a).pop(key, None) is None:
+        raise Problem(404, 'no-such-entry')
+    return NOTHING
+
+
+def list_values(q, a):
+    keys = list(values_of(a)) if broken == 'dict-unsorted' else \
+        sorted(values_of(a))
+    return lines({}, [{'key': k, 'etag': values_of(a)[k][0],
+                       'size': len(values_of(a)[k][1])} for k in keys
+                      if k.startswith(q.query.get('prefix', ''))])
+
+
+def quota(q, a):
+    all_of = [x for m in a.boxes.values() for x in m.messages.values()]
+    if broken == 'quota-still':
+        all_of = []
+    return value({'roots': [{
+        'name': '', 'messages': {'used': len(all_of), 'limit': None},
+        'storage': {'used': sum(len(store.contents[x.content])
+                                for x in all_of), 'limit': 1 << 40}}]})
+
+
+def get_metadata(q, a):
+    key = q.query.get('mailbox', '')
+    return lines({'applied': {'mailbox': key}}, [
+        {'mailbox': key, 'entry': e, 'value': v}
+        for e, v in sorted(a.metadata.get(key, {}).items())])
+
+
+def set_metadata(q, a):
+    b = want(q.json(), ['set'], ['mailbox'])
+    key = b.get('mailbox', '')
+    if key and key not in a.boxes:
+        raise Problem(404, 'no-such-mailbox')
+    new = dict(a.metadata.get(key, {}))
+    for entry, v in b['set'].items():
+        if not re.match(r'/(private|shared)/[^*%]+$', entry):
+            raise bad()
+        if broken != 'metadata-case':
+            entry = entry.lower()
+        new[entry] = v
+        if v is None:
+            del new[entry]
+        if broken == 'metadata-halves':
+            a.metadata[key] = dict(new)
+    a.metadata[key] = new
+    store.tell(a)
+    return NOTHING
+
+
+def blob(q, a):
+    return value({'id': store.content(a, q.body), 'size': len(q.body)}, 201)
+
+
+def piece_of(part):
+    data = store.contents[part['id']]
+    offset = part.get('offset', 0)
+    length = part.get('length', len(data) - offset)
+    if broken == 'parts-ignored':
+        return data
+    if offset + length > len(data):
+        raise bad()
+    return data[offset:offset + length]
+
+
+def batch(q, a, m):
+    b = want(q.json(), [], ['append', 'expunge'])
+    before, rows, new = m.modseq, [], []
+    for i, one in enumerate(b.get('append') or []):
+        want(one, [], ['id', 'parts', 'flags', 'date', 'cache'])
+        parts = one.get('parts') or [{'id': one.get('id')}]
+        if any(p['id'] not in a.contents for p in parts):
+            raise Problem(404, 'no-such-blob')
+        new.append((store.content(a, b''.join(map(piece_of, parts))), one))
+        if broken == 'batch-halves':
+            store.add(a, m, new[-1][0], [], now(), m.modseq)
+    gone = named(b['expunge'], m.messages) if 'expunge' in b else []
+    m.modseq += 1
+    for i, (ident, one) in enumerate(new):
+        if broken == 'batch-modseq-each':
+            m.modseq += 1
+        uid = store.add(a, m, ident, one.get('flags') or [],
+                        one.get('date') or now(), m.modseq)
+        rows.append({'index': i, 'uid': uid, 'id': ident,
+                     'size': len(store.contents[ident])})
+    store.vanish(m, gone)
+    if gone:
+        rows.append({'vanished': text_of(gone)})
+    return lines({'change': store.changed(a, m, before),
+                  'uidvalidity': m.uidvalidity}, rows)
+
+
+def scram(q):
+    b = want(q.json(), ['username', 'mechanism'],
+             ['service', 'remote', 'tls'])
+    if b['mechanism'] != 'SCRAM-SHA-256':
+        raise bad()
+    salt = hashlib.sha256(b'secret' + b['username'].encode()).digest()[:16]
+    if broken == 'scram-new-salt':
+        salt = os.urandom(16)
+
+    def text(data):
+        return base64.b64encode(data).decode()
+    return value({'account': b['username'], 'name': b['username'],
+                  'salt': text(salt), 'iterations': 4096,
+                  'stored_key': text(os.urandom(32)),
+                  'server_key': text(os.urandom(32))})
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     wbufsize = 65536
@@ -721,6 +1080,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         ('POST', '/accounts/A/mailboxes/M/copy', copy),
         ('GET', '/accounts/A/messages/C', content),
         ('PUT', '/accounts/A/messages/C/cache', summary),
+        ('POST', '/accounts/A/mailboxes/M/search', search),
+        ('POST', '/accounts/A/mailboxes/M/messages', batch),
+        ('POST', '/accounts/A/blobs', blob),
+        ('GET', '/accounts/A/dict', list_values),
+        ('GET', '/accounts/A/dict/C', get_value),
+        ('PUT', '/accounts/A/dict/C', put_value),
+        ('DELETE', '/accounts/A/dict/C', delete_value),
+        ('GET', '/accounts/A/quota', quota),
+        ('GET', '/accounts/A/metadata', get_metadata),
+        ('POST', '/accounts/A/metadata', set_metadata),
+        ('POST', '/scram', scram),
     ]
 
     def match(self, pattern, path):
@@ -775,7 +1145,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """With the lock held; a key is looked at first, written last"""
         self.rows, self.old_rows = {}, {}
         key = self.headers.get('Idempotency-Key')
-        if key is None or self.command == 'GET' or func is recipients:
+        if key is None or self.command == 'GET' or \
+                func in (recipients, scram, search):
             return func(self, *self.arguments(found))
         name = (found[0][1] if found else None, key)
         what = hashlib.sha256(repr((self.command, self.path)).encode() +

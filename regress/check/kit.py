@@ -8,6 +8,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 PROGRAM = os.environ.get('MFRONTCTL', os.path.join(
     TOP, 'mfrontctl', 'mfrontctl'))
+# what takes its time: not every time
+LONG = {'all-or-nothing', 'changes-at-once', 'cut-stores-nothing',
+        'events-heartbeat', 'events-many', 'modseqs-ascend',
+        'moved-is-in-one', 'one-change-one-modseq', 'since-misses-nothing',
+        'uids-ascend', 'visible-at-once'}
 
 
 class Result:
