@@ -175,7 +175,8 @@ index_try(struct index *x, int cache_kb)
 	    index_exec(x, "PRAGMA journal_mode = WAL") == -1 ||
 	    index_exec(x, "PRAGMA synchronous = NORMAL") == -1 ||
 	    index_exec(x, "PRAGMA temp_store = MEMORY") == -1 ||
-	    index_exec(x, "PRAGMA journal_size_limit = 4194304") == -1 ||
+	    index_exec(x, "PRAGMA journal_size_limit = 16777216") == -1 ||
+	    index_exec(x, "PRAGMA wal_autocheckpoint = 4000") == -1 ||
 	    index_exec(x, sql) == -1)
 		return -1;
 	if (index_meta(x, "version") == -1 && index_make(x) == -1)

@@ -16,9 +16,9 @@
 #include "search.h"
 
 #define PIECE		(256 * 1024)	/* of a file; a header fits */
-#define STEP_CONTENTS	64
+#define STEP_CONTENTS	256
 #define STEP_BYTES	(4 * 1024 * 1024)
-#define STEP_MS		40
+#define STEP_MS		100
 #define STEP_HOLDERS	10000		/* accounts of one content, as many */
 					/* as an upload may have recipients */
 #define STALE		10000		/* texts of contents that are gone */
