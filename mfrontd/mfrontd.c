@@ -186,6 +186,17 @@ raise_nofile(const struct conf *conf)
 	    (unsigned long long)rl.rlim_max, conf->limits.conn_total);
 }
 
+/* A reload that comes before anybody can hear of it waits. */
+static void
+hold_hup(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void
 start(int noaction, const char *pidfile, const char *argv0)
 {
@@ -227,6 +238,7 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "-x") == 0)
 		role_main(argv[2]);
 	sanitise_fds();
+	hold_hup();
 	log_init(LOG_TO_STDERR, 0, "mfrontd");
 	parent.upfd = -1;
 	while ((ch = getopt(argc, argv, "dD:f:np:v")) != -1) {

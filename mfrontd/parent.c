@@ -699,6 +699,8 @@ static const struct proc_ops parent_ops = {
 static void
 parent_signals(void)
 {
+	sigset_t none;
+
 	signal(SIGPIPE, SIG_IGN);
 	signal_set(&ev_chld, SIGCHLD, parent_sigchld, NULL);
 	signal_set(&ev_term, SIGTERM, parent_sigterm, NULL);
@@ -708,6 +710,8 @@ parent_signals(void)
 	signal_add(&ev_term, NULL);
 	signal_add(&ev_int, NULL);
 	signal_add(&ev_hup, NULL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 void

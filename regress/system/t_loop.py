@@ -117,8 +117,8 @@ class Loop(SystemTest):
                 name = 'a%d-%d' % (k, n)
                 yield n
                 self.record.ask(name)
-                r = c.cmd('APPEND INBOX ',
-                          letter(name, 200000 if n % 10 == 9 else 0))
+                r = self.append(c, letter(name, 200000 if n % 10 == 9
+                                          else 0))
                 if r.type == 'NO':
                     time.sleep(0.05)
                     continue
@@ -129,6 +129,19 @@ class Loop(SystemTest):
                 self.record.ack(name)
         finally:
             c.close()
+
+    def append(self, c, text):
+        """Its end; it may be refused before the text is asked for"""
+        tag = c.tag()
+        c.sock.sendall(b'%s APPEND INBOX {%d}\r\n' % (tag.encode(),
+                                                      len(text)))
+        while True:
+            r = c.response()
+            if r.tag == tag:
+                return r
+            if r.tag == '+':
+                c.sock.sendall(text + b'\r\n')
+                return c.finish(tag)
 
     def expunges(self, k, n):
         c = self.session()

@@ -9,7 +9,6 @@ import ssl
 import stat
 import subprocess
 import threading
-import time
 
 from system import (GONE, SLOW, Lmtp, SystemTest, alive, atf,
                     free_port, letter, soon, subject, tls)
@@ -357,13 +356,7 @@ class Reload(SystemTest):
         """SIGHUP before all is up is not lost, and does not end it"""
         self.house.stop()
         self.house.start(wait=False)
-        for _ in range(20):
-            try:
-                if self.house.children():
-                    break
-            except OSError:
-                pass
-            time.sleep(0.001)
+        soon(self.house.children)
         self.house.proc.send_signal(signal.SIGHUP)
         self.house.readies += 1
         self.house.logged(r'(?m)^mfrontd: ready$', 20, self.house.readies)
