@@ -10,6 +10,8 @@
 #include "log.h"
 #include "roles.h"
 
+#define TAIL_MAX	(64 * 1024 * 1024)	/* a tagged response */
+
 struct imap_parse_opts	imap_opts;
 struct imap_counts	imap_counts;
 
@@ -117,7 +119,7 @@ imap_turn(void)
 			op->resume(op);
 		} else if (s->idling && s->view != NULL &&
 		    !io_full(&s->ls.io))
-			view_sync(s->view, 1);
+			(void)view_sync(s->view, 1);
 	}
 	return did;
 }
@@ -126,8 +128,9 @@ imap_turn(void)
 
 static void	imap_goodbye(struct lsession *, const char *);
 
+/* It is over, but for what is to be told. */
 static void
-iop_free(struct iop *op)
+iop_release(struct iop *op)
 {
 	if (op->waits != NULL) {
 		TAILQ_REMOVE((struct iops *)op->waits, op, wait);
@@ -136,6 +139,14 @@ iop_free(struct iop *op)
 	st_cancel(&op->rq);
 	if (op->cleanup != NULL)
 		op->cleanup(op);
+	op->cleanup = NULL;
+}
+
+static void
+iop_free(struct iop *op)
+{
+	iop_release(op);
+	ibuf_fini(&op->tail);
 	imap_cmd_free(&op->cmd);
 	if (op->entry->flags & CMD_SECRET)
 		ibuf_wipe(&op->buf);
@@ -144,26 +155,21 @@ iop_free(struct iop *op)
 	free(op);
 }
 
-__attribute__((__format__ (printf, 4, 0)))
-static void
-iop_end(struct iop *op, const char *status, const char *code,
-    const char *fmt, va_list ap)
+/* What changed is told in front; returns 1 if the client has to read first. */
+static int
+iop_sync(struct iop *op)
 {
-	struct imap	*s = op->s;
-	struct ibuf	*b;
-	char		 text[256];
+	if (op->s->view == NULL || op->entry->flags & CMD_NOSYNC)
+		return 0;
+	return view_sync(op->s->view, (op->entry->flags & CMD_SEQ) == 0 ||
+	    op->cmd.uid);
+}
 
-	if (s->view != NULL && (op->entry->flags & CMD_NOSYNC) == 0)
-		view_sync(s->view, (op->entry->flags & CMD_SEQ) == 0 ||
-		    op->cmd.uid);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	b = imap_out(s);
-	(void)ibuf_add(b, op->cmd.tag.p, op->cmd.tag.len);
-	(void)ibuf_adds(b, status);
-	if (code != NULL && *code != '\0')
-		(void)ibuf_addf(b, "[%s] ", code);
-	(void)imap_put_text(b, text, strlen(text));
-	(void)ibuf_adds(b, "\r\n");
+static void
+iop_done(struct iop *op)
+{
+	struct imap *s = op->s;
+
 	s->op = NULL;
 	iop_free(op);
 	/* it was let end */
@@ -171,6 +177,43 @@ iop_end(struct iop *op, const char *status, const char *code,
 		imap_goodbye(&s->ls, "Server shutting down");
 	else
 		imap_input_done(s);
+}
+
+static void
+iop_tell(struct iop *op)
+{
+	if (iop_sync(op))
+		return;
+	(void)ibuf_add_ibuf(imap_out(op->s), &op->tail);
+	iop_done(op);
+}
+
+__attribute__((__format__ (printf, 4, 0)))
+static void
+iop_end(struct iop *op, const char *status, const char *code,
+    const char *fmt, va_list ap)
+{
+	struct ibuf	*b = imap_out(op->s);
+	char		 text[256];
+	int		 more = iop_sync(op);
+
+	if (more) {
+		b = &op->tail;
+		ibuf_init(b, TAIL_MAX);
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	(void)ibuf_add(b, op->cmd.tag.p, op->cmd.tag.len);
+	(void)ibuf_adds(b, status);
+	if (code != NULL && *code != '\0')
+		(void)ibuf_addf(b, "[%s] ", code);
+	(void)imap_put_text(b, text, strlen(text));
+	(void)ibuf_adds(b, "\r\n");
+	if (!more) {
+		iop_done(op);
+		return;
+	}
+	iop_release(op);
+	op->resume = iop_tell;
 }
 
 /* "%s completed" with the command's name, or a text with [CODE] in front. */

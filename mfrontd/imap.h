@@ -111,6 +111,7 @@ struct iop {
 	void		 (*resume)(struct iop *);
 	/* bytes of an APPEND's message or of AUTHENTICATE */
 	size_t		 (*input)(struct iop *, const uint8_t *, size_t);
+	struct ibuf	 tail;		/* its response, until all is told */
 	int		 expunged;	/* some message was gone already */
 	TAILQ_ENTRY(iop) wait;		/* for a mirror or a mailbox list */
 	void		 *waits;	/* what it waits for, NULL: nothing */
@@ -438,6 +439,8 @@ struct iview {
 	struct snap	*snap;		/* in sequence */
 	uint64_t	 serial;	/* changes up to it were told */
 	uint32_t	 top;		/* the highest uid it was told of */
+	uint64_t	 upto;		/* changes that are being told */
+	uint32_t	 next;		/* from this uid on */
 	int		 read_only;
 	int		 nkeywords;	/* told in FLAGS */
 	struct uidset	 recent;
@@ -450,8 +453,11 @@ void	 view_close(struct imap *);
 void	 view_renew(struct iview *);
 /* The mailbox is gone: the session cannot go on. */
 void	 view_lost(struct imap *);
-/* Tells what changed; expunges only if they may be told now. */
-void	 view_sync(struct iview *, int);
+/*
+ * Tells what changed; expunges only if they may be told now.  Returns 1 if
+ * there are flags left to tell, once the client has read what it was told.
+ */
+int	 view_sync(struct iview *, int);
 /* Would it have anything to tell? */
 int	 view_behind(const struct iview *);
 uint32_t view_exists(const struct iview *);

@@ -864,7 +864,7 @@ search_synced(struct iop *op, enum st_code code, const char *text)
 		return;
 	}
 	/* what is new may be found; numbers stay as they are */
-	view_sync(op->s->view, op->cmd.uid);
+	(void)view_sync(op->s->view, op->cmd.uid);
 	modseq_next(op);
 }
 

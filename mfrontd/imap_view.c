@@ -180,6 +180,7 @@ view_renew(struct iview *v)
 {
 	view_set_snap(v, mirror_snap(v->m));
 	v->serial = v->m->serial;
+	v->next = 0;
 	v->top = uidset_max(&v->snap->uids);
 	if (uidset_intersect(&v->recent, &v->snap->uids) == -1)
 		fatal(NULL);
@@ -254,32 +255,6 @@ sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 	uidset_fini(&late);
 }
 
-/* Flags of one change, in order, but for messages just announced. */
-static void
-sync_change(struct iview *v, const struct mchange *c,
-    const struct uidset *fresh, struct uidset *told)
-{
-	struct uidset		set;
-	struct uidset_iter	it;
-	uint32_t		uid, seq;
-	int			with_uid;
-
-	uidset_init(&set);
-	if (uidset_copy(&set, &c->uids) == -1 ||
-	    uidset_subtract(&set, fresh) == -1 ||
-	    uidset_subtract(&set, told) == -1 ||
-	    uidset_union(told, &set) == -1)
-		fatal(NULL);
-	with_uid = v->s->op != NULL && v->s->op->cmd.uid;
-	for (uid = uidset_first(&it, &set); uid != 0;
-	    uid = uidset_next(&it)) {
-		seq = uidset_rank(&v->snap->uids, uid);
-		if (seq != 0 && uidset_contains(&v->m->map.uids, uid))
-			view_put_fetch(v, seq, uid, c->modseq, with_uid);
-	}
-	uidset_fini(&set);
-}
-
 /*
  * How far changes may be told.  One of ours may be known before others'
  * that came first: its modseq would cover them, so with CONDSTORE it waits
@@ -298,23 +273,68 @@ sync_limit(const struct iview *v)
 	return v->m->serial;
 }
 
+/* Messages that others changed, but for those just announced. */
 static void
+sync_changed(const struct iview *v, const struct uidset *fresh,
+    struct uidset *out)
+{
+	const struct mchange *c;
+
+	TAILQ_FOREACH(c, &v->m->changes, entry)
+		if (c->serial > v->serial && c->serial <= v->upto &&
+		    c->origin != v->s->ls.id &&
+		    uidset_union(out, &c->uids) == -1)
+			fatal(NULL);
+	if (uidset_subtract(out, fresh) == -1 ||
+	    uidset_intersect(out, &v->m->map.uids) == -1 ||
+	    (v->next > 1 && uidset_remove(out, 1, v->next - 1) == -1))
+		fatal(NULL);
+}
+
+/* Of the last change of a message that may be told. */
+static uint64_t
+sync_modseq(const struct iview *v, uint32_t uid)
+{
+	const struct mchange *c;
+
+	if (!v->s->condstore)
+		return 0;
+	TAILQ_FOREACH_REVERSE(c, &v->m->changes, mchanges, entry)
+		if (c->serial <= v->upto && uidset_contains(&c->uids, uid))
+			return c->modseq;
+	return 0;
+}
+
+/* Flags, in order.  Of very many the client reads some before the next. */
+static int
 sync_flags(struct iview *v, const struct uidset *fresh)
 {
-	uint64_t	 limit = sync_limit(v);
-	struct mchange	*c;
-	struct uidset	 told;
+	struct uidset		set;
+	struct uidset_iter	it;
+	uint32_t		uid, seq, n = 0;
+	int			with_uid = v->s->op != NULL &&
+				    v->s->op->cmd.uid;
 
-	uidset_init(&told);
-	/* the newest first: each message is told of once */
-	TAILQ_FOREACH_REVERSE(c, &v->m->changes, mchanges, entry) {
-		if (c->serial <= v->serial)
-			break;
-		if (c->serial <= limit && c->origin != v->s->ls.id)
-			sync_change(v, c, fresh, &told);
+	if (v->next == 0) {
+		v->upto = sync_limit(v);
+		v->next = 1;
 	}
-	v->serial = limit;
-	uidset_fini(&told);
+	uidset_init(&set);
+	sync_changed(v, fresh, &set);
+	for (uid = uidset_first(&it, &set); uid != 0;
+	    uid = uidset_next(&it)) {
+		if ((++n & 63) == 0 && io_full(&v->s->ls.io))
+			break;
+		seq = uidset_rank(&v->snap->uids, uid);
+		if (seq != 0)
+			view_put_fetch(v, seq, uid, sync_modseq(v, uid),
+			    with_uid);
+	}
+	v->next = uid;
+	if (uid == 0)
+		v->serial = v->upto;
+	uidset_fini(&set);
+	return uid != 0;
 }
 
 int
@@ -323,20 +343,22 @@ view_behind(const struct iview *v)
 	return v->snap != v->m->snap || v->serial != v->m->serial;
 }
 
-void
+int
 view_sync(struct iview *v, int expunge)
 {
-	struct uidset fresh;
+	struct uidset	fresh;
+	int		more = 0;
 
 	if (v->m->state != MIRROR_READY)
-		return;
+		return 0;
 	if (flags_nkeywords(&v->m->map.flags) != v->nkeywords)
 		view_put_flags(v);
 	if (!view_behind(v))
-		return;
+		return 0;
 	uidset_init(&fresh);
 	sync_uids(v, expunge, &fresh);
-	if (v->serial != v->m->serial)
-		sync_flags(v, &fresh);
+	while (!more && v->serial != (v->next != 0 ? v->upto : sync_limit(v)))
+		more = sync_flags(v, &fresh);
 	uidset_fini(&fresh);
+	return more;
 }

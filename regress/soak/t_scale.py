@@ -84,6 +84,34 @@ class Scale(WholeTest):
         self.assertLess(grown, 30 * MIB)
     test_memory.root = True
 
+    def test_unread(self):
+        """100,000 changes are not kept for a client that does not read"""
+        self.begin()
+        c = self.imap()
+        self.fill(c)
+        others = [self.imap(select='INBOX') for _ in range(4)]
+        self.raw(c, 'STORE 1:* +FLAGS.SILENT (k5)')
+        self.raw(c, 'STORE 1:* -FLAGS.SILENT (k5)')
+        self.raw(c, 'STORE 1:* +FLAGS.SILENT (k5)')
+        before = self.house.memory(but=('store',))
+        for d in others:
+            d.raw(b'x NOOP\r\n')
+        c.ok('NOOP')
+        for d in others:
+            d.fill()            # it has begun
+        after = self.house.memory(but=('store',))
+        grown = sum(after.values()) - sum(before.values())
+        print('grown by %d KiB: %r, %r' % (grown, before, after))
+        self.assertLess(grown, 2 * MIB)
+        for d in others:
+            data = [d.buf]
+            while not data[-1].endswith(b'NOOP completed\r\n'):
+                d.buf = b''
+                d.fill()
+                data.append(d.buf)
+            self.assertEqual(self.count(b''.join(data), b'FETCH'), MESSAGES)
+    test_unread.root = True
+
     def test_all(self):
         """Everything to all messages at once"""
         self.begin()
