@@ -485,6 +485,9 @@ io_event(int fd, short ev, void *arg)
 static void
 io_destroy(struct io *io)
 {
+	/* what ended it may have queued it once more */
+	if (io->flags & IO_QUEUED)
+		TAILQ_REMOVE(&turn, io, entry);
 	if (io->flags & IO_READING)
 		event_del(&io->ev);
 	io_set_write(io, 0);
