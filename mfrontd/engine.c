@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine.h"
 #include "log.h"
@@ -90,6 +91,15 @@ engine_stats(struct proc_peer *p, struct imsg *msg, const void *arg)
 static int
 engine_init(void)
 {
+	/*
+	 * Certificates are checked with the C library's clock, which would
+	 * look for its zone in a file each time.
+	 */
+	if (setenv("TZ", "UTC0", 1) == -1) {
+		log_warn("TZ");
+		return -1;
+	}
+	tzset();
 	if (tls_init() == -1) {
 		log_warnx("tls_init failed");
 		return -1;

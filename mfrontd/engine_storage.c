@@ -599,8 +599,10 @@ estorage_conf_client(struct proc_peer *p, struct imsg *msg, const void *arg)
 static int
 estorage_tls(struct estorage *st, char *err, size_t len)
 {
+	static const char	 pem[] = "-----BEGIN ";
 	const struct eurl	*u;
-	int			 https = 0;
+	struct tls		*ctx;
+	int			 https = 0, r;
 
 	TAILQ_FOREACH(u, &st->urls, entry)
 		https |= u->kind == URL_HTTPS;
@@ -608,6 +610,13 @@ estorage_tls(struct estorage *st, char *err, size_t len)
 		return 0;
 	if ((st->tls = tls_config_new()) == NULL)
 		fatal(NULL);
+	/* the library takes text without any for an empty list */
+	if (ibuf_size(&st->ca) > 0 && memmem(ibuf_data(&st->ca),
+	    ibuf_size(&st->ca), pem, sizeof(pem) - 1) == NULL) {
+		snprintf(err, len, "storage %s: no certificate in its CA file",
+		    st->name);
+		return -1;
+	}
 	if ((ibuf_size(&st->ca) > 0 && tls_config_set_ca_mem(st->tls,
 	    ibuf_data(&st->ca), ibuf_size(&st->ca)) == -1) ||
 	    (ibuf_size(&st->cert) > 0 && tls_config_set_keypair_mem(st->tls,
@@ -617,7 +626,14 @@ estorage_tls(struct estorage *st, char *err, size_t len)
 		    tls_config_error(st->tls));
 		return -1;
 	}
-	return 0;
+	/* what is no certificate shows only when it is used */
+	if ((ctx = tls_client()) == NULL)
+		fatal(NULL);
+	if ((r = tls_configure(ctx, st->tls)) == -1)
+		snprintf(err, len, "storage %s: %s", st->name,
+		    tls_error(ctx));
+	tls_free(ctx);
+	return r;
 }
 
 int
