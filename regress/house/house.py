@@ -102,6 +102,11 @@ class Child:
         self.peers.append(c)
         return c
 
+    def cpu(self):
+        """Seconds of processor time that it had"""
+        with open('/proc/%d/schedstat' % self.proc.pid) as f:
+            return int(f.read().split()[0]) / 1e9
+
     def sync(self):
         """Everything that its parent told it so far has been heard"""
         self.serial += 1
