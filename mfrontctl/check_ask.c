@@ -313,7 +313,8 @@ ask_watch_problem(struct ck *c, struct answer *a)
 	enum st_code	 n;
 
 	a->code = "";
-	if (a->status < 400)
+	/* 501 says a library, of a method that its program does not know */
+	if (a->status < 400 || a->status == 501)
 		return;
 	check_seen(c, "problem-documents");
 	v = val_parse(a->body, a->len, ask_val_alloc, c);

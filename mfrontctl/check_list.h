@@ -34,7 +34,7 @@ CHECK("base-alone", "WIRE FORMAT, Requests", LEVEL0, 0,
 CHECK("unknown-call", "CALLS", LEVEL0, 0,
     read_unknown_call, "a call that there is not is 404 bad-request")
 CHECK("unknown-method", "CALLS", LEVEL0, 0,
-    read_unknown_method, "a method that there is not is 405 bad-request")
+    read_unknown_method, "a method that there is not is 405, or 501")
 CHECK("large-head", "WIRE FORMAT, Connections", LEVEL0, 0,
     read_large_head, "heads of 16,000 bytes are taken")
 CHECK("unknown-fields", "WIRE FORMAT, Requests", LEVEL0, 0,
