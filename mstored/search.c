@@ -71,6 +71,9 @@ struct searcher {
 		uint64_t bits;
 	}		 memo[FLAGS_MEMO];
 	struct flagset	 has, flag;
+	/* found: all that is known of most is the uid */
+	struct uidset	 sure;
+	uint64_t	 nsure, highest;
 	struct hit	*hits;
 	size_t		 nhits, hitcap;
 	uint64_t	 budget;
@@ -372,6 +375,18 @@ hit_add(struct searcher *x, const struct store_msg *m, int open)
 	return 0;
 }
 
+/* Of what is neither open nor to be put in order, only the uid is kept. */
+static int
+scan_found(struct searcher *x, const struct store_msg *m, int open)
+{
+	if (open || x->in->nsort > 0 || x->in->threaded)
+		return hit_add(x, m, open);
+	x->nsure++;
+	if (m->modseq > x->highest)
+		x->highest = m->modseq;
+	return uidset_add(&x->sure, m->uid, m->uid);
+}
+
 static int
 scan_row(void *arg, const struct store_msg *m)
 {
@@ -381,12 +396,17 @@ scan_row(void *arg, const struct store_msg *m)
 	x->msg = m;
 	if ((t = query_eval(&x->in->q, leaf_value, x)) == TRI_NO)
 		return 0;
-	if (hit_add(x, m, t == TRI_OPEN) == -1) {
+	if (scan_found(x, m, t == TRI_OPEN) == -1) {
 		x->in->code = ST_TRY_LATER;
 		return 1;
 	}
 	return 0;
 }
+
+/* Keys for which a message's flags and modseq are enough. */
+#define LIGHT	(1U << QUERY_ALL | 1U << QUERY_AND | 1U << QUERY_OR |	\
+    1U << QUERY_NOT | 1U << QUERY_FLAG | 1U << QUERY_UIDS |		\
+    1U << QUERY_MODSEQ)
 
 static int
 scan_ranges(struct searcher *x, const struct store_mailbox *m)
@@ -398,7 +418,8 @@ scan_ranges(struct searcher *x, const struct store_mailbox *m)
 
 	memset(&scan, 0, sizeof(scan));
 	scan.mailbox = in->mailbox.no;
-	scan.what = STORE_ROWS;
+	scan.what = (in->q.ops & ~LIGHT) == 0 && in->nsort == 0 &&
+	    !in->threaded ? STORE_FLAGS : STORE_ROWS;
 	scan.lo = 1;
 	scan.hi = last;
 	if (!in->limited)
@@ -793,7 +814,7 @@ put_header(struct searcher *x, const struct store_mailbox *m, size_t opens)
 {
 	const struct search	*in = x->in;
 	struct ibuf		*b = &x->in->answer;
-	uint64_t		 highest = 0;
+	uint64_t		 highest = x->highest;
 	size_t			 i;
 
 	for (i = 0; i < x->nhits; i++)
@@ -804,7 +825,7 @@ put_header(struct searcher *x, const struct store_mailbox *m, size_t opens)
 	    json_ku64(b, "modseq", m->modseq) == -1) ||
 	    json_ku64(b, "uidvalidity", m->id.uidvalidity) == -1 ||
 	    json_ku64(b, "uidnext", m->uidnext) == -1 ||
-	    json_ku64(b, "total", x->nhits) == -1)
+	    json_ku64(b, "total", x->nsure + x->nhits) == -1)
 		return -1;
 	if ((in->caps & CAP(CAP_MODSEQ)) != 0 && highest > 0 && opens == 0 &&
 	    json_ku64(b, "highest", highest) == -1)
@@ -814,32 +835,45 @@ put_header(struct searcher *x, const struct store_mailbox *m, size_t opens)
 	return ibuf_adds(b, "}\n");
 }
 
-/* Those that are open, or those that are not, n at most. */
 static int
-put_set(struct searcher *x, const char *name, int open, size_t n)
+put_maybe(struct searcher *x)
 {
 	struct uidset	set;
 	size_t		i;
 	int		r = 0;
 
 	uidset_init(&set);
-	for (i = 0; i < x->nhits && n > 0 && r == 0; i++) {
-		if (x->hits[i].open != open)
-			continue;
-		r = uidset_add(&set, x->hits[i].uid, x->hits[i].uid);
-		n--;
-	}
+	for (i = 0; i < x->nhits && r == 0; i++)
+		if (x->hits[i].open)
+			r = uidset_add(&set, x->hits[i].uid, x->hits[i].uid);
 	if (r == 0)
-		r = answer_sets(&x->in->answer, name, &set);
+		r = answer_sets(&x->in->answer, "maybe", &set);
 	uidset_fini(&set);
 	return r;
+}
+
+/* Those that are not open, the first n. */
+static int
+put_sure(struct searcher *x, uint64_t n)
+{
+	size_t i;
+
+	for (i = 0; i < x->nhits; i++)
+		if (!x->hits[i].open && uidset_add(&x->sure,
+		    x->hits[i].uid, x->hits[i].uid) == -1)
+			return -1;
+	if (n < uidset_count(&x->sure) && uidset_remove(&x->sure,
+	    uidset_nth(&x->sure, (uint32_t)n) + 1, UINT32_MAX) == -1)
+		return -1;
+	return answer_sets(&x->in->answer, "uids", &x->sure);
 }
 
 static int
 answer(struct searcher *x, const struct store_mailbox *m)
 {
 	const struct search	*in = x->in;
-	size_t			 i, n = x->nhits, opens = 0;
+	uint64_t		 n = x->nsure + x->nhits;
+	size_t			 i, opens = 0;
 	int			 r = ST_OK;
 
 	for (i = 0; i < x->nhits; i++)
@@ -847,18 +881,18 @@ answer(struct searcher *x, const struct store_mailbox *m)
 	if (in->threaded && opens > 0)
 		return ST_UNSUPPORTED_SEARCH;
 	if (in->limit != 0 && opens == 0 && in->limit < n)
-		n = (size_t)in->limit;
+		n = in->limit;
 	if (put_header(x, m, opens) == -1)
 		return ST_TRY_LATER;
 	if (in->threaded)
 		r = thread(x);
 	else if (in->nsort > 0)
-		r = order(x, n);
-	else if (put_set(x, "uids", 0, n) == -1)
+		r = order(x, (size_t)n);
+	else if (put_sure(x, n) == -1)
 		r = ST_UNSUPPORTED_SEARCH;
 	if (r != ST_OK)
 		return r;
-	return put_set(x, "maybe", 1, opens) == -1 ||
+	return put_maybe(x) == -1 ||
 	    answer_end(&x->in->answer, ST_OK) == -1 ?
 	    ST_UNSUPPORTED_SEARCH : ST_OK;
 }
@@ -875,6 +909,9 @@ searcher_clear(struct searcher *x)
 	memset(x->memo, 0, sizeof(x->memo));
 	msgsearch_set_free(x->set);
 	x->set = NULL;
+	uidset_fini(&x->sure);
+	uidset_init(&x->sure);
+	x->nsure = x->highest = 0;
 	free(x->hits);
 	x->hits = NULL;
 	x->nhits = x->hitcap = 0;
@@ -1082,6 +1119,7 @@ searcher_close(struct searcher *x)
 	ibuf_fini(&x->head);
 	ibuf_fini(&x->body);
 	ibuf_fini(&x->texts);
+	uidset_fini(&x->sure);
 	free(x->piece);
 	free(x->holders);
 	free(x);

@@ -270,6 +270,24 @@ class Search(Searching):
             self.assertEqual(len(self.sure({'text': 'everybody'},
                                            m=self.c.mailbox(a)['id'])), 1)
 
+    def test_killed(self):
+        """Killed while it fills the index: what is found stays right"""
+        rng = random.Random(2)
+        for i in range(300):
+            self.c.add('joe', self.m, mail('s%d' % i, ' '.join(
+                rng.choices(WORDS, k=200)) + (' needle' if i % 50 == 0
+                                              else '')))
+        want = list(range(1, 300, 50))
+        for i in range(4):
+            self.c.close()
+            self.server.kill()
+            self.server.start()
+            self.assertEqual(self.sure({'body': 'needle'}), want)
+            # somewhere on the way, or at the end
+            time.sleep(rng.random())
+        self.indexed()
+        self.assertEqual(self.sure({'body': 'needle'}), want)
+
     def test_index_gone(self):
         """Without its index, with a damaged one or another store's: made
         anew"""
