@@ -23,45 +23,48 @@ def scan():                             # uids stay, also over a restart
     if files != t['files'] or not table.exists():
         t['files'] = files
         with open(str(table) + '.new', 'w') as f:
-            f.write(json.dumps(t))
-            f.flush()
+            print(json.dumps(t), file=f, flush=True)
             os.fsync(f.fileno())
         os.rename(f.name, table)
     return t, files
 
+KINDS = {dict: 'application/json', list: 'application/x-ndjson', bytes: 'message/rfc822'}
+
+def find(path):                         # a dict, rows, bytes; or an error's code
+    if path in ([], ['']):
+        return {'name': 'readonly', 'version': '1', 'api': 1, 'capabilities': {}}
+    if len(path) < 3 or path[0] != 'accounts': return 'bad-request'
+    with lock: t, files = scan()
+    head = {'uidvalidity': t['uidvalidity'], 'uidnext': t['uidnext']}
+    row = dict(head, id='m%d' % t['uidvalidity'], name='INBOX', messages=len(files),
+               state='%d-%d' % (t['uidnext'], len(files)), read_only=True)
+    if path[2:] in (['mailboxes'], ['mailboxes', row['id']]):
+        return row if path[3:] else [{'header': True}, row, {'end': True}]
+    if path[2:] == ['mailboxes', row['id'], 'messages']:
+        return [dict(head, header=True, applied={}, flags=[])] + [
+            dict(uid=m['uid'], flags=[], id=m['id'], size=m['size'], date=time.strftime(
+                '%FT%TZ', time.gmtime(m['mtime'] // 10**9))) for m in files.values()] + [{'end': True}]
+    for data, digest in (content(n) for n, m in files.items() if path[2:] == ['messages', m['id']]):
+        if digest == path[3]:           # nobody changed it just now
+            return data
+    return {'mailboxes': 'no-such-mailbox', 'messages': 'no-such-message'}.get(path[2], 'bad-request')
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
-
-    def answer(self, body, kind='application/json', status=200):
-        if isinstance(body, list):      # NDJSON
-            body = b''.join(json.dumps(row).encode() + b'\n' for row in body + [{'end': True}])
-            kind = 'application/x-ndjson'
-        body = json.dumps(body).encode() if isinstance(body, dict) else body
+    def do_GET(self):
+        body = find([urllib.parse.unquote(s) for s in self.path.partition('?')[0].split('/')[2:]])
+        status, kind = 200, KINDS.get(type(body))
+        if self.command != 'GET' or isinstance(body, str):
+            self.rfile.read(int(self.headers.get('Content-Length', 0)))
+            status, kind = 404 if self.command == 'GET' else 405, 'application/problem+json'
+            body = {'status': status, 'code': body if status == 404 else 'bad-request'}
         self.send_response(status)
         self.send_header('Content-Type', kind)
+        if not isinstance(body, bytes):
+            body = '\n'.join(map(json.dumps, body if isinstance(body, list) else [body])).encode() + b'\n'
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
-    def find(self, account, what, *ids):    # the answer, or why there is none
-        with lock:
-            t, files = scan()
-        head = {'uidvalidity': t['uidvalidity'], 'uidnext': t['uidnext']}
-        row = dict(head, id='m%d' % t['uidvalidity'], name='INBOX', messages=len(files),
-                   state=hashlib.sha256(json.dumps(t).encode()).hexdigest(), read_only=True)
-        if (what, *ids) in (('mailboxes',), ('mailboxes', row['id'])):
-            return row if ids else [{'header': True}, row]
-        if (what, *ids) == ('mailboxes', row['id'], 'messages'):
-            return [dict(head, header=True, applied={}, flags=[])] + [
-                {'uid': m['uid'], 'flags': [], 'id': m['id'], 'size': m['size'], 'date': time.strftime(
-                    '%FT%TZ', time.gmtime(m['mtime'] // 10**9))} for m in files.values()]
-        name = next((n for n, m in files.items() if what == 'messages' and [m['id']] == [*ids]), None)
-        data, digest = content(name) if name else (None, None)
-        if data is not None and [digest] == [*ids]:     # nobody changed it just now
-            return data
-        known = len(ids) == 1 or [*ids[1:]] == ['messages']
-        return {'mailboxes': 'no-such-mailbox', 'messages': 'no-such-message'}.get(what) if known else None
-
-    def do_GET(self):
-        path = [urllib.parse.unquote(s) for s in self.path.partition('?')[0].split('/')][2:]
 ThreadingHTTPServer(('127.0.0.1', port), Handler).serve_forever()
