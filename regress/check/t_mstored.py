@@ -2,6 +2,7 @@
 """mfrontctl check finds nothing wrong with mstored, at every level."""
 
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -170,6 +171,24 @@ class Mstored(unittest.TestCase):
                      'each-recipient-alone', 'cut-stores-nothing',
                      'inbox-exists', 'accounts-apart'):
             self.assertIn(name, names)
+
+    def test_interrupted(self):
+        """Interrupted, it ends, and leaves nothing behind"""
+        self.begin()
+        p = subprocess.Popen([PROGRAM, 'check', '-v', self.url],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+        self.addCleanup(p.kill)
+        for line in p.stderr:
+            if line.startswith('mailbox-rename'):
+                break
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('was interrupted', out)
+        self.assertNotIn('since-misses-nothing', err)
+        rows = self.store.client().mailboxes('mfrontctl-check')
+        self.assertEqual([row['name'] for row in rows], ['INBOX'])
 
     def test_usage(self):
         """What cannot be understood is status 2, what fails 1"""
