@@ -626,8 +626,10 @@ estorage_tls(struct estorage *st, char *err, size_t len)
 		    tls_config_error(st->tls));
 		return -1;
 	}
-	/* what is no certificate shows only when it is used */
-	if ((ctx = tls_client()) == NULL)
+	if (ibuf_size(&st->cert) == 0)
+		return 0;
+	/* a client looks at its key when it connects, a server at once */
+	if ((ctx = tls_server()) == NULL)
 		fatal(NULL);
 	if ((r = tls_configure(ctx, st->tls)) == -1)
 		snprintf(err, len, "storage %s: %s", st->name,
