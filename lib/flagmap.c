@@ -331,33 +331,52 @@ flagmap_append(struct flagmap *m, uint32_t lo, uint32_t hi, uint32_t id)
  * Messages in between are put in first, as if they had the flags of the run
  * they fall into, then set.  If that fails they are taken out again.
  */
-int
-flagmap_add(struct flagmap *m, uint32_t lo, uint32_t hi, uint32_t id)
+static int
+flagmap_insert(struct flagmap *m, const struct uidset *set, uint32_t id)
 {
 	struct change	c = { .f = &m->flags, .op = NULL, .with = id };
-	struct uidset	which, old;
-	uint32_t	first;
+	struct uidset	new;
+	uint32_t	first = m->run[0].lo;
 	int		ret = -1;
 
-	if (lo > uidset_max(&m->uids))
-		return flagmap_append(m, lo, hi, id);
-	uidset_init(&which);
-	uidset_init(&old);
-	first = m->run[0].lo;
-	if (uidset_add(&which, lo, hi) == -1 ||
-	    uidset_copy(&old, &m->uids) == -1 ||
-	    uidset_add(&m->uids, lo, hi) == -1)
+	uidset_init(&new);
+	if (uidset_copy(&new, set) == -1 ||
+	    uidset_subtract(&new, &m->uids) == -1 ||
+	    uidset_union(&m->uids, &new) == -1)
 		goto done;
-	if (lo < first)
-		m->run[0].lo = lo;
-	if ((ret = flagmap_change(m, &which, &c, NULL)) == -1) {
-		uidset_move(&m->uids, &old);
+	if (uidset_min(set) < first)
+		m->run[0].lo = uidset_min(set);
+	if ((ret = flagmap_change(m, set, &c, NULL)) == -1) {
+		(void)uidset_subtract(&m->uids, &new);
 		m->run[0].lo = first;
 	}
  done:
-	uidset_fini(&which);
-	uidset_fini(&old);
+	uidset_fini(&new);
 	return ret;
+}
+
+int
+flagmap_put(struct flagmap *m, const struct uidset *set, uint32_t id)
+{
+	uint32_t i;
+
+	if (set->n == 0)
+		return 0;
+	if (uidset_min(set) <= uidset_max(&m->uids))
+		return flagmap_insert(m, set, id);
+	for (i = 0; i < set->n; i++)
+		if (flagmap_append(m, set->r[i].lo, set->r[i].hi, id) == -1)
+			return -1;
+	return 0;
+}
+
+int
+flagmap_add(struct flagmap *m, uint32_t lo, uint32_t hi, uint32_t id)
+{
+	struct urange	r = { lo, hi };
+	struct uidset	one = { .r = &r, .n = 1, .cap = 1 };
+
+	return flagmap_put(m, &one, id);
 }
 
 /*

@@ -43,8 +43,9 @@ struct flagmap {
 void	 flagmap_init(struct flagmap *);
 void	 flagmap_fini(struct flagmap *);
 
-/* Messages lo:hi are there, new or not, and have this set. */
+/* Messages lo:hi, or of a set, are there, new or not, and have this set. */
 int	 flagmap_add(struct flagmap *, uint32_t, uint32_t, uint32_t);
+int	 flagmap_put(struct flagmap *, const struct uidset *, uint32_t);
 /* Of these uids those that exist get the set. */
 int	 flagmap_set(struct flagmap *, const struct uidset *, uint32_t);
 /*

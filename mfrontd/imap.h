@@ -338,6 +338,7 @@ struct mirror {
 	struct lsession	*asker;		/* session whose request runs */
 	struct streq	 rq;
 	int		 filling;	/* the whole list, not changes */
+	int		 refill;	/* changes are not known that far back */
 	int		 announcing;	/* added is in the map, not in snap */
 	int		 again;		/* heard something while asking */
 	int		 by_check;	/* it was the belt that asked */

@@ -293,14 +293,12 @@ static void
 map_row(struct flagmap *map, const struct st_row *row, struct uidset *set)
 {
 	const char	*text = row->has & ROW_FLAGS ? row->flags : "";
-	uint32_t	 i, id;
+	uint32_t	 id;
 
 	id = flags_of_storage(&map->flags, text);
-	if (msg_set_get(&row->uids, set) == -1)
-		fatal(NULL);
-	for (i = 0; i < set->n; i++)
-		if (flagmap_add(map, set->r[i].lo, set->r[i].hi, id) == -1)
-			fatal("mirror");
+	if (msg_set_get(&row->uids, set) == -1 ||
+	    flagmap_put(map, set, id) == -1)
+		fatal("mirror");
 }
 
 static void
@@ -524,7 +522,7 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 	}
 	if (end->code == ST_SINCE_TOO_OLD && !m->filling) {
 		m->asker = NULL;
-		m->modseq = 0;
+		m->refill = 1;
 		mirror_ask(m, ls);
 		return;
 	}
@@ -539,6 +537,7 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 	m->fresh_fill = m->state == MIRROR_EMPTY;
 	if (m->filling)
 		mirror_replace(m);
+	m->refill = 0;
 	m->state = MIRROR_READY;
 	m->uidvalidity = m->head.uidvalidity;
 	m->uidnext = m->head.uidnext;
@@ -589,7 +588,7 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 	q.mailbox = m->id;
 	q.fields = ROW_FLAGS;
 	q.credit = LIST_CREDIT;
-	m->filling = m->state == MIRROR_EMPTY || m->modseq == 0;
+	m->filling = m->state == MIRROR_EMPTY || m->modseq == 0 || m->refill;
 	if (!m->filling)
 		q.since = m->modseq;
 	uidset_clear(&m->touched);
@@ -906,6 +905,23 @@ mirror_limits(void)
 
 /* what we changed ourselves */
 
+/* There is a change that the mirror does not have. */
+void
+mirror_heard(struct mirror *m, uint64_t modseq)
+{
+	if (modseq == 0)
+		m->told = 1;
+	else if (modseq > m->heard)
+		m->heard = modseq;
+}
+
+/* Is a list coming in? */
+static int
+mirror_listing(const struct mirror *m)
+{
+	return m->asker != NULL && m->rq.answer == mirror_answer;
+}
+
 /*
  * Is this the change that comes next?  One that is in the mirror already
  * (an event was faster) must not be applied again, it may be outdated.
@@ -947,13 +963,11 @@ mirror_own_done(struct mirror *m, const struct m_st_change *c,
 {
 	if (touched != NULL)
 		mirror_changed(m, touched, c->modseq, origin);
-	if (c->modseq == 0)
-		m->told = 1;
-	else if (c->before == m->modseq || c->modseq == c->before) {
-		if (c->modseq > m->modseq && c->before == m->modseq)
-			m->modseq = c->modseq;
-	} else if (c->modseq > m->heard)
-		m->heard = c->modseq;
+	/* a list that comes in may be older, and undo it for a moment */
+	if (c->modseq != 0 && c->before == m->modseq && !mirror_listing(m))
+		m->modseq = c->modseq;
+	else if (c->modseq == 0 || c->modseq != c->before)
+		mirror_heard(m, c->modseq);
 	mirror_notify(m);
 	/* others came in between; who idles is to hear of them */
 	if (mirror_behind(m) && m->asker != NULL)
@@ -973,16 +987,6 @@ mirror_own_settle(struct mirror *m, struct mown *o,
 	o->incomplete = end != NULL && end->begun;
 	uidset_clear(&o->touched);
 	o->apply = 0;
-}
-
-/* There is a change that the mirror does not have. */
-void
-mirror_heard(struct mirror *m, uint64_t modseq)
-{
-	if (modseq == 0)
-		m->told = 1;
-	else if (modseq > m->heard)
-		m->heard = modseq;
 }
 
 void

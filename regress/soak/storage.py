@@ -452,7 +452,7 @@ def ndjson(rows):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     storage = None
-    cut = None
+    cut = late = None
 
     def setup(self):
         super().setup()
@@ -484,7 +484,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         q = dict((k, urllib.parse.unquote(v)) for k, _, v in
                  (x.partition('=') for x in query.split('&') if x))
         data = self.data = self.body()
-        self.cut = None
+        self.cut = self.late = None
         try:
             action = st.action('%s %s' % (self.command, self.path))
             raw = action(self) if action is not None else None
@@ -502,6 +502,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Hangup:
             self.close_connection = True
             return
+        if self.late is not None:
+            self.late.wait(60)
         self.answer(*answer)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one
@@ -590,6 +592,13 @@ def hold(event):
     """Until it is set"""
     def act(handler):
         event.wait(60)
+    return act
+
+
+def late(event):
+    """What it was at the time of the request, but told when it is set"""
+    def act(handler):
+        handler.late = event
     return act
 
 

@@ -617,6 +617,36 @@ class Sync(StorageTest):
             self.until('STORE 1 +FLAGS (t%d)' % turn, client=c)
             self.sync(d)
 
+    def test_older_list(self):
+        """A listing that is older than what we changed since"""
+        self.before(*LEVEL2)
+        self.st.add(5)
+        self.st.create('Other')
+        c, d = self.open(), self.open()
+        self.until('STATUS Other (MESSAGES)', client=d)
+        tag = c.idle()
+        for turn, cmd in enumerate(('UID STORE 1 FLAGS (new)',
+                                    'UID STORE 1 -FLAGS (\\Deleted)',
+                                    'UID MOVE 1 Other')):
+            told, listed = threading.Event(), threading.Event()
+            self.addCleanup(listed.set)
+            # its event comes first, so that others ask what it was
+            self.st.forget()
+            self.st.rule('PATCH', storage.late(told), 1)
+            rule = self.st.rule(LISTING, storage.late(listed))
+            t = d.begin('UID STORE 1 FLAGS (old%d \\Deleted)' % turn)
+            self.st.wait_asked(LISTING)
+            told.set()
+            self.assertEqual(d.finish(t).type, 'OK')
+            d.ok(cmd)
+            self.st.drop(rule)
+            listed.set()
+            # it cannot be the last word
+            self.st.wait_asked(LISTING, 2)
+            self.sync(d)
+        c.done(tag)
+        self.sync(c)
+
     def asking(self, c):
         """It is heard of a change: now NOOP asks for it"""
         end = time.monotonic() + PATIENCE
