@@ -79,6 +79,7 @@ struct searcher {
 	uint64_t	 budget;
 	/* of the message that is looked at */
 	const struct store_msg *msg;
+	struct store_msg one;		/* made from a hit */
 	int		 sent;		/* keys are its, */
 	int		 read;		/* found is true of it */
 	uint64_t	 found;
@@ -517,18 +518,18 @@ static int
 verify_one(struct searcher *x, struct msgsearch *ms, struct hit *h,
     enum tri *t)
 {
-	struct store_msg	m;
-	int			r;
+	struct store_msg	*m = &x->one;
+	int			 r;
 
-	memset(&m, 0, sizeof(m));
-	m.uid = h->uid;
-	m.flags = h->flags;
-	m.modseq = h->modseq;
-	m.content = h->content;
-	m.size = h->size;
-	m.date = h->date;
-	m.saved = h->saved;
-	x->msg = &m;
+	memset(m, 0, sizeof(*m));
+	m->uid = h->uid;
+	m->flags = h->flags;
+	m->modseq = h->modseq;
+	m->content = h->content;
+	m->size = h->size;
+	m->date = h->date;
+	m->saved = h->saved;
+	x->msg = m;
 	x->sent = x->read = 0;
 	*t = TRI_OPEN;
 	if (x->in->q.ops & (1U << QUERY_SENTSINCE | 1U << QUERY_SENTBEFORE |

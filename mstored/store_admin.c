@@ -349,6 +349,15 @@ static const struct {
 	{ "contents without a message that will not be swept",
 	    "SELECT count(*) FROM holding WHERE refs = 0 "
 	    "AND gone IS NULL" },
+	{ "values of a dict of a wrong size",
+	    "SELECT count(*) FROM dict WHERE length(value) <> size" },
+	{ "metadata without a mailbox",
+	    "SELECT count(*) FROM metadata d WHERE mailbox <> 0 "
+	    "AND NOT EXISTS (SELECT 1 FROM mailbox m "
+	    "WHERE m.no = d.mailbox)" },
+	{ "SCRAM keys without a user",
+	    "SELECT count(*) FROM scram k WHERE NOT EXISTS "
+	    "(SELECT 1 FROM user u WHERE u.name = k.user)" },
 	{ "accounts whose INBOX is not there once",
 	    "SELECT count(*) FROM account a WHERE gone IS NULL "
 	    "AND 1 <> (SELECT count(*) FROM mailbox m WHERE m.gone IS NULL "

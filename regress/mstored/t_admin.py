@@ -398,6 +398,9 @@ class Backup(StoreTest):
             'UPDATE holding SET refs = 2 WHERE content = 2',
             'DELETE FROM flagset WHERE no > 1',
             'UPDATE account SET uidvalidity = 5',
+            "INSERT INTO metadata VALUES (1, 999, '/private/x', x'79')",
+            "INSERT INTO dict VALUES (1, 1, 'a', 'b', 2, x'79')",
+            "INSERT INTO scram VALUES ('nobody', 1, x'79', x'79', x'79')",
         ]
         for sql in faults:
             bad = self.server.top + '/bad'

@@ -299,6 +299,43 @@ class Starts(unittest.TestCase):
         self.assertEqual(db.execute('PRAGMA user_version').fetchone(), (2,))
         db.close()
 
+    def test_upgrade_1(self):
+        """A store of version 1, with mail in it, becomes a current one"""
+        s = self.server()
+        s.start()
+        c = s.client()
+        m = c.mailbox('joe')
+        row = c.add('joe', m['id'], b'Subject: lamp\r\n\r\nx', flags=['a'])
+        c.close()
+        s.stop()
+        db = sqlite3.connect(s.folder + '/store.db')
+        for sql in ('ALTER TABLE message DROP COLUMN saved',
+                    'ALTER TABLE mailbox DROP COLUMN birth',
+                    'ALTER TABLE account DROP COLUMN quota_size',
+                    'ALTER TABLE account DROP COLUMN quota_count',
+                    'DROP TABLE dict', 'DROP TABLE metadata',
+                    'DROP TABLE scram', "DELETE FROM meta WHERE name = "
+                    "'secret'", 'PRAGMA user_version = 1'):
+            db.execute(sql)
+        db.commit()
+        db.close()
+        s.start()
+        c = s.client()
+        self.assertEqual(c.mailbox('joe')['objectid'], m['objectid'])
+        now = c.state('joe', m['id'], fields='uid,id,flags,savedate')
+        self.assertEqual(now, {1: {'uid': 1, 'id': row['id'],
+                                   'flags': ['a']}})
+        c.add('joe', m['id'])
+        self.assertEqual(c.ask('POST', box('joe', m['id']) + '/search', {
+            'query': {'text': 'lamp'}}).lines()[1], [{'uids': '1'}])
+        self.assertEqual(c.ask('PUT', '/accounts/joe/dict/a', b'x').status,
+                         200)
+        self.assertEqual(c.ask('POST', '/scram', {
+            'username': 'x', 'mechanism': 'SCRAM-SHA-256'}).status, 200)
+        c.close()
+        s.stop()
+        s.check()
+
     def test_usage(self):
         """Wrong options end with an explanation"""
         for args in (['-o', 'color=red'], ['-o', 'grace'],
