@@ -1,11 +1,12 @@
 /*
  * usage: load [options] -p pid step ...
- *	  load [options] prepare | memory | idle
+ *	  load [options] prepare | memory | idle | settle
  *	  load ports number | hash
  *
  * Runs steps against a server and prints for each a line of fields with
  * tabs between: "step", label, its name, the same for people, operations,
- * seconds, the server's CPU seconds, our own CPU seconds.
+ * seconds, the server's CPU seconds, our own CPU seconds, operations with
+ * those before and after, the run.
  *
  *	-I -P -L port	where IMAP, POP3 and LMTP are, on 127.0.0.1
  *	-p pid		the server's first process
@@ -18,6 +19,8 @@
  *	-v		CPU time of each of the server's processes, on stderr
  *
  * "prepare" fills the mailboxes, "memory" and "idle" are in idle.c,
+ * "settle" waits until the server has nothing to do any more, and prints
+ * "later", label, the run, and the CPU seconds that it took for that;
  * "ports" finds ports that are free, "hash" prints the users' password as
  * crypt(3) makes it when it is to cost nothing.
  */
@@ -192,7 +195,7 @@ load_step(const struct step *s)
 {
 	struct cost	*a, *b;
 	double		 start, end, mine;
-	uint64_t	 ops;
+	uint64_t	 ops, before;
 
 	load_open(s);
 	for (start = now(); now() < start + opts.warm || !load_warm();)
@@ -200,19 +203,20 @@ load_step(const struct step *s)
 	phase = MEASURE;
 	a = cost_read(opts.server);
 	mine = load_cpu();
-	ops = load_done();
+	before = load_done();
 	for (start = now(); now() < start + opts.seconds;)
 		load_round();
 	end = now();
-	ops = load_done() - ops;
+	ops = load_done() - before;
 	mine = load_cpu() - mine;
 	b = cost_read(opts.server);
 	load_drain();
 	if (ops == 0)
 		errx(1, "%s: %s: nothing was done", opts.label, s->name);
-	printf("step\t%s\t%s\t%s\t%llu\t%.6f\t%.6f\t%.6f\n", opts.label,
-	    s->name, s->what, (unsigned long long)ops, end - start,
-	    cost_between(a, b), mine);
+	printf("step\t%s\t%s\t%s\t%llu\t%.6f\t%.6f\t%.6f\t%llu\t%u\n",
+	    opts.label, s->name, s->what, (unsigned long long)ops,
+	    end - start, cost_between(a, b), mine,
+	    (unsigned long long)load_done(), opts.run);
 	fflush(stdout);
 	if (opts.verbose) {
 		fprintf(stderr, "%s, %s: %.0f/s, %.2f us\n", opts.label,
@@ -247,6 +251,34 @@ load_prepare(void)
 		conn_run(c, 1, lmtp_deliver);
 	}
 	conn_free(c);
+}
+
+/*
+ * What was delivered may make work later: it begins after a second or two,
+ * and is done when nothing has been done for two.
+ */
+#define SETTLE_LEAST	4	/* seconds */
+#define SETTLE_MOST	60
+#define SETTLE_QUIET	0.01	/* CPU seconds in a second */
+
+static void
+load_settle(void)
+{
+	struct cost	*first = cost_read(opts.server), *a, *b;
+	int		 i, quiet = 0;
+
+	a = cost_read(opts.server);
+	for (i = 0; i < SETTLE_LEAST || (quiet < 2 && i < SETTLE_MOST); i++) {
+		sleep(1);
+		b = cost_read(opts.server);
+		quiet = cost_between(a, b) < SETTLE_QUIET ? quiet + 1 : 0;
+		cost_free(a);
+		a = b;
+	}
+	printf("later\t%s\t%u\t%.6f\n", opts.label, opts.run,
+	    cost_between(first, a));
+	cost_free(first);
+	cost_free(a);
 }
 
 static void
@@ -301,6 +333,8 @@ load_do(const char *what, unsigned int n, unsigned int deliveries)
 {
 	if (strcmp(what, "prepare") == 0)
 		load_prepare();
+	else if (strcmp(what, "settle") == 0)
+		load_settle();
 	else if (strcmp(what, "memory") == 0)
 		idle_memory(n);
 	else if (strcmp(what, "idle") == 0)

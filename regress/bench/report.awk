@@ -36,7 +36,7 @@ function row(what, name,	format) {
 }
 
 function quiet(what, name, format) {
-	printf "%-46s %11s %11s %7s\n", what,
+	printf "%-47s %11s %11s %7s\n", what,
 	    value(other, "mfrontd", name, format),
 	    value(other, "dovecot", name, format), ratio(other, name)
 }
@@ -51,7 +51,7 @@ function text(	i) {
 	for (i = 1; i <= nstep; i++)
 		row(whats[i], names[i])
 	if (nother > 0)
-		printf "\n%-46s %11s %11s %7s\n", "", "mfrontd", "dovecot",
+		printf "\n%-47s %11s %11s %7s\n", "", "mfrontd", "dovecot",
 		    "ratio"
 	for (i = 1; i <= nother; i++)
 		quiet(otherwhat[i], othername[i], otherformat[i])
@@ -126,6 +126,14 @@ $1 == "step" {
 	rate[$2, $3] = rate[$2, $3] " " $5 / $6
 	cpu[$2, $3] = cpu[$2, $3] " " $7 / $5 * 1e6
 	mine[$2, $3] = mine[$2, $3] " " $8 / $5 * 1e6
+	if ($3 == "append" || $3 == "lmtp")
+		written[$2, $10] += $9
+}
+
+# Of what was written in this run.
+$1 == "later" && written[$2, $3] > 0 {
+	add($2, "later", "CPU us a message later: the index for searching",
+	    "%.1f", $4 / written[$2, $3] * 1e6)
 }
 
 $1 == "memory" {

@@ -11,7 +11,7 @@
 #	-r number	runs of each step
 #	-t seconds	of each step
 #	-s "steps"	only these: login cycle noop flags flags1000 body
-#			store append pop3 lmtp memory idle
+#			store pop3 append lmtp memory idle
 #	-o "sides"	only mfrontd, or only dovecot
 #	-v		what each process costs
 #	-k		keep the folder
@@ -24,7 +24,7 @@ top=$PWD
 : "${MAKE:=make}"
 : "${BENCH:=}"
 runs=3 seconds=3 warm=0.7 deliveries=100
-steps="login cycle noop flags flags1000 body store append pop3 lmtp"
+steps="login cycle noop flags flags1000 body store pop3 append lmtp"
 steps="$steps memory idle"
 sides="mfrontd dovecot"
 json=0 verbose='' keep=0
@@ -68,16 +68,16 @@ chmod 755 "$dir"
 load=$top/regress/bench/load
 mfrontd_pid='' dovecot_pid=''
 
-stop() {	# stop PID: ends it, and waits
-	[ -n "$1" ] || return
-	kill "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
+stop() {	# stop PID ...: ends them, and waits
+	[ $# -gt 0 ] || return
+	kill "$@" 2>/dev/null
+	wait "$@" 2>/dev/null
 }
 
 finish() {
 	say "stopping"
-	stop "$mfrontd_pid"
-	stop "$dovecot_pid"
+	# shellcheck disable=SC2086	# those that there are
+	stop $mfrontd_pid $dovecot_pid
 	mfrontd_pid='' dovecot_pid=''
 	if [ $keep = 1 ]; then
 		say "kept: $dir"
@@ -239,17 +239,31 @@ measure() {	# measure SIDE RUN WHAT...
 	    "$@" >>"$dir/results" || fail "$_side failed"
 }
 
+# What deliveries leave to be done later is measured by itself.
+settle() {	# settle RUN
+	say "until all is quiet"
+	_settling=''
+	for side in $sides; do
+		measure "$side" "$1" settle &
+		_settling="$_settling $!"
+	done
+	for _p in $_settling; do
+		wait "$_p" || exit 1
+	done
+}
+
 # Dovecot fills its mailboxes without fsync: that would take minutes.
 prepare() {
 	say "prepare: $1"
 	if [ "$1" = dovecot ]; then
-		stop "$dovecot_pid"
+		# shellcheck disable=SC2086
+		stop $dovecot_pid
 		start_dovecot never
 	fi
 	measure "$1" 0 prepare
 	if [ "$1" = dovecot ]; then
 		stop "$dovecot_pid"
-		sync
+		find "$dir/dovecot" -type f -exec sync {} +
 		start_dovecot optimized
 	fi
 }
@@ -290,6 +304,7 @@ if [ -n "${loads:-}" ]; then
 	for side in $sides; do
 		prepare "$side"
 	done
+	settle 0
 	run=0 order=$sides
 	while [ $((run += 1)) -le "$runs" ]; do
 		for step in $loads; do
@@ -298,6 +313,7 @@ if [ -n "${loads:-}" ]; then
 				measure "$side" $run "$step"
 			done
 		done
+		case "$loads " in *" append "*|*" lmtp "*) settle $run ;; esac
 		order=$(echo $order | awk '{ print $2, $1 }')
 	done
 fi
