@@ -287,6 +287,8 @@ search_start(void)
 void
 search_stop(void)
 {
+	if (search.searcher != NULL)
+		searcher_quit(search.searcher);
 	worker_stop(search.worker);
 	search.worker = NULL;
 	if (search.tick.class != NULL)

@@ -1,5 +1,6 @@
 #include <sys/types.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,6 +53,7 @@ struct searcher {
 	struct store	*store;
 	struct index	*index;		/* NULL: does without */
 	int64_t		 checked;	/* s, when last looked for stale */
+	atomic_int	 quit;
 	uint8_t		*piece;
 	int64_t		*holders;
 	struct msgkeys	 keys;
@@ -468,6 +470,8 @@ keys_load(struct searcher *x, const struct content_id *id)
 	uint64_t		bytes = 0;
 	int			r = 0;
 
+	if (atomic_load(&x->quit))
+		return ST_TRY_LATER;
 	if (x->index != NULL &&
 	    (r = index_get_keys(x->index, id->no, &x->keys)) == 1)
 		return ST_OK;
@@ -562,6 +566,10 @@ verify(struct searcher *x)
 	if (x->set != NULL && (ms = msgsearch_open(x->set)) == NULL)
 		return ST_TRY_LATER;
 	for (i = 0; i < x->nhits && r == ST_OK; i++) {
+		if (atomic_load(&x->quit)) {
+			r = ST_TRY_LATER;
+			break;
+		}
 		t = TRI_YES;
 		if (x->hits[i].open)
 			r = verify_one(x, ms, &x->hits[i], &t);
@@ -922,6 +930,12 @@ searcher_clear(struct searcher *x)
 }
 
 void
+searcher_quit(struct searcher *x)
+{
+	atomic_store(&x->quit, 1);
+}
+
+void
 searcher_run(struct searcher *x, struct search *in)
 {
 	struct store_mailbox m;
@@ -929,8 +943,9 @@ searcher_run(struct searcher *x, struct search *in)
 	x->in = in;
 	x->budget = in->most;
 	x->sent = x->read = 0;
-	in->code = ST_OK;
-	in->code = scan(x, &m);
+	in->code = atomic_load(&x->quit) ? ST_TRY_LATER : ST_OK;
+	if (in->code == ST_OK)
+		in->code = scan(x, &m);
 	if (in->code == ST_OK)
 		in->code = verify(x);
 	if (in->code == ST_OK)
@@ -1054,7 +1069,7 @@ searcher_index(struct searcher *x)
 	int64_t	last;
 	int	r;
 
-	if (x->index == NULL || body_room() != ST_OK)
+	if (x->index == NULL || atomic_load(&x->quit) || body_room() != ST_OK)
 		return -1;
 	index_stale(x);
 	last = index_done(x->index);

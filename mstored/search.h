@@ -60,6 +60,8 @@ struct searcher;
 /* In the loop, before there is a worker.  NULL: logged. */
 struct searcher *searcher_open(const struct store_conf *, int);
 void	 searcher_close(struct searcher *);
+/* From any thread: what runs and what still comes ends early. */
+void	 searcher_quit(struct searcher *);
 /* In the worker. */
 void	 searcher_run(struct searcher *, struct search *);
 /* Some contents into the index: 1 when there are more, 0, -1 on an error. */

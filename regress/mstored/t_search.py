@@ -307,6 +307,26 @@ class Search(Searching):
             self.indexed()
             self.assertEqual(self.sure({'text': 'lamp'}), [1, 2])
 
+    def test_stale(self):
+        """An index that is mostly about what is gone is made anew"""
+        self.fill()
+        self.indexed()
+        self.c.close()
+        self.server.stop()
+        self.sql(self.server.folder + '/index.db',
+                 "UPDATE meta SET value = 100000 WHERE name = 'count'")
+        self.server.start()
+        end = time.monotonic() + 30 * SLOW
+        while 'made anew' not in self.server.logged():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(.05)
+        self.indexed()
+        self.assertEqual(self.sure({'text': 'lamp'}), [1, 2])
+        db = sqlite3.connect(self.server.folder + '/index.db')
+        self.assertEqual(db.execute("SELECT value FROM meta WHERE "
+                                    "name = 'count'").fetchone(), (3,))
+        db.close()
+
     def sql(self, f, text):
         db = sqlite3.connect(f)
         db.execute(text)
@@ -446,6 +466,25 @@ class Thread(Searching):
             self.c.copy('joe', self.m, '1:1000', self.m).lines()
         self.code(self.search(thread='orderedsubject'), 422,
                   'unsupported-search')
+
+
+class Stop(Searching):
+    def test_stop(self):
+        """Searches that wait do not keep the server from ending"""
+        self.m = self.inbox()
+        text = ' '.join(random.Random(1).choices(WORDS, k=15000))
+        for i in range(100):
+            self.c.add('joe', self.m, mail('s', text))
+        peers = [self.server.client() for i in range(30)]
+        for c in peers:
+            body = b'{"query":{"body":"nothing of that"}}'
+            c.send(c.head('POST', box('joe', self.m) + '/search',
+                          {'Content_Length': len(body)}) + body)
+        start = time.monotonic()
+        self.server.stop()
+        self.assertLess(time.monotonic() - start, 20 * SLOW)
+        for c in peers:
+            c.close()
 
 
 class Off(unittest.TestCase):
