@@ -34,7 +34,7 @@ struct io_ops {
 	/*
 	 * Bytes came in; returns how many were used.  The rest is shown
 	 * again with more behind it (or after io_resume()).  When it is
-	 * over io->inmax and nothing was used, the connection is closed.
+	 * over io->inmax, and reading not paused, the connection is closed.
 	 */
 	size_t	(*data)(struct io *, const uint8_t *, size_t);
 	/* The queue, once over the high mark, is under the low mark again. */
