@@ -27,8 +27,8 @@ static struct {
 	struct worker	*worker;
 	struct job	 index;		/* one step */
 	int		 indexing;	/* it is the worker's */
-	int		 more;		/* there are contents left */
-	int		 result;
+	int		 result;	/* the worker's, while indexing */
+	int		 failed;	/* the last step did */
 	uint64_t	 seen;		/* requests, a second ago */
 	unsigned int	 waited;	/* s */
 	struct tmo_class tick_class;
@@ -244,6 +244,7 @@ static void
 index_done_job(struct job *j)
 {
 	search.indexing = 0;
+	search.failed = search.result == -1;
 	if (search.result == 1 && search_idle())
 		index_step();
 }
@@ -252,7 +253,7 @@ static void
 search_tick(struct tmo *t)
 {
 	search.waited++;
-	if ((search_idle() && search.result != -1) ||
+	if ((search_idle() && !search.failed) ||
 	    search.waited >= SEARCH_PATIENCE)
 		index_step();
 	search.seen = server.requests;
