@@ -120,7 +120,7 @@ static const char *const sc_base[] = {
 	"rt_sigprocmask", "rt_sigreturn", "sched_yield", "sendmsg", "sendto",
 	"set_robust_list", "shutdown", "sigaltstack", "sigreturn",
 	"sysinfo",	/* qsort(3): may it take that much memory? */
-	"time", "tgkill", "uname", "write", "writev",
+	"time", "uname", "write", "writev",
 #ifdef __SANITIZE_ADDRESS__
 	/* what the sanitizers' runtime calls on its own account */
 	"getpgid", "personality", "readlink", "sched_getaffinity",
@@ -200,6 +200,9 @@ sc_allow_some(scmp_filter_ctx ctx, const struct sandbox *sb)
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/* abort(3) and threads signal their own process, nobody else */
+	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* limits may be read */
 	r |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
 	    SCMP_A2(SCMP_CMP_EQ, 0));

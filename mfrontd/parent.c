@@ -277,6 +277,43 @@ write_pid(const char *path)
 	return 0;
 }
 
+static const struct child *
+first_held_by(const char *sandbox)
+{
+	const struct child *c;
+
+	TAILQ_FOREACH(c, &parent.children, entry)
+		if (strcmp(c->sandbox, sandbox) == 0)
+			break;
+	return c;
+}
+
+/* What holds the processes: a line for all that are held alike. */
+static void
+log_sandboxes(void)
+{
+	const struct child	*c, *o;
+	uint32_t		 told;
+	char			 roles[256];
+
+	TAILQ_FOREACH(c, &parent.children, entry) {
+		if (first_held_by(c->sandbox) != c)
+			continue;
+		roles[0] = '\0';
+		told = 0;
+		TAILQ_FOREACH(o, &parent.children, entry) {
+			if (strcmp(o->sandbox, c->sandbox) != 0 ||
+			    told & (1U << o->role))
+				continue;
+			told |= 1U << o->role;
+			strlcat(roles, " ", sizeof(roles));
+			strlcat(roles, role_names[o->role], sizeof(roles));
+		}
+		log_info("sandbox of%s: %s", roles,
+		    *c->sandbox != '\0' ? c->sandbox : "none");
+	}
+}
+
 static void
 all_up(void)
 {
@@ -296,6 +333,7 @@ all_up(void)
 		if (l->fd != -1)
 			log_info("%s on %s%s", role_names[l->role], l->name,
 			    tls[l->tls]);
+	log_sandboxes();
 	log_info("ready");
 	if (parent.upfd != -1) {
 		(void)!write(parent.upfd, "", 1);
@@ -346,6 +384,8 @@ on_ready(struct proc_peer *p, struct imsg *msg, const void *arg)
 	}
 	log_debug("%s pid %ld gen %u: %s", child_name(c), (long)c->pid,
 	    c->gen, m->sandbox);
+	strlcpy(c->sandbox, m->sandbox, sizeof(c->sandbox));
+	c->sandbox[strcspn(c->sandbox, "\n")] = '\0';
 	c->state = CHILD_READY;
 	send_conf(c, parent.conf, 1);
 }

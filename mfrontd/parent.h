@@ -47,6 +47,7 @@ struct child {
 	int			 surplus;	/* a reload wants it no more */
 	int			 backoff;	/* seconds before a restart */
 	time_t			 started;
+	char			 sandbox[256];	/* what holds it */
 	struct tmo		 tmo;
 	TAILQ_ENTRY(child)	 entry;
 };

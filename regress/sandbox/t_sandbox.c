@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
@@ -141,6 +142,16 @@ try_kill(void)
 	return kill(getppid(), 0) == -1 ? errno : 0;
 }
 
+#ifdef SYS_tgkill
+static int
+try_thread_kill(void)
+{
+	pid_t p = getppid();
+
+	return syscall(SYS_tgkill, p, p, 0) == -1 ? errno : 0;
+}
+#endif
+
 static int
 try_ptrace(void)
 {
@@ -204,7 +215,8 @@ try_living(void)
 	free(p);
 	if (pipe(sv) == -1 || write(sv[1], "x", 1) != 1 ||
 	    read(sv[0], buf, 1) != 1 ||
-	    fcntl(sv[0], F_SETFL, O_NONBLOCK) == -1)
+	    fcntl(sv[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    raise(SIGWINCH) != 0)
 		return errno;
 	return 0;
 }
@@ -362,6 +374,9 @@ ATF_TC_BODY(processes, tc)
 	killed("exec", try_exec, 0);
 	killed("fork", try_fork, 0);
 	killed("kill", try_kill, 0);
+#ifdef SYS_tgkill
+	killed("tgkill", try_thread_kill, 0);
+#endif
 	killed("ptrace", try_ptrace, 0);
 }
 
