@@ -2,15 +2,19 @@
 """Messages of 50 MB: memory does not grow with them."""
 
 import os
+import sqlite3
 import threading
 import time
 
-from store import SANITIZED, StoreTest, atf, memory
+from store import SANITIZED, SLOW, StoreTest, atf, memory
 
 MB = 1 << 20
 
 
 class Big(StoreTest):
+    # the index has memory of its own, see Index
+    args = ('-D', 'search', '-D', 'sort', '-D', 'thread')
+
     def grows(self, work, bound):
         """Private dirty memory over what it was, at its highest"""
         pid = self.server.proc.pid
@@ -89,6 +93,41 @@ class Big(StoreTest):
         self.c.rows('joe', m, uids='1:1000')
         self.c.list('joe', m)
         self.grows(lambda: self.c.list('joe', m), MB)
+
+
+class Index(Big):
+    args = ()
+
+    def indexed(self, contents):
+        db = sqlite3.connect(self.server.folder + '/index.db')
+        end = time.monotonic() + 60 * SLOW
+        while db.execute("SELECT value FROM meta WHERE name = 'done'"
+                         ).fetchone() < (contents,):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(.05)
+        db.close()
+
+    @atf.timeout(300)
+    def test_50mb(self):
+        """Large messages into the index, and searched: its memory does not
+        grow with them"""
+        m = self.inbox()
+        text = b'Subject: x\r\n\r\n' + b'some words of a line\r\n' * 50000
+        for i in range(4):
+            self.c.add('joe', m, text)
+        self.indexed(4)
+        query = {'query': {'body': 'needle'}}
+        path = '/accounts/joe/mailboxes/%s/search' % m
+        self.c.ask('POST', path, query)
+
+        def work():
+            for i in range(3):
+                self.c.add('joe', m, text * (50 if i else 20))
+            self.indexed(7)
+            self.assertEqual(self.c.ask('POST', path, query).status, 200)
+        self.grows(work, 4 * MB)
+
+    test_listing = None
 
 
 if __name__ == '__main__':
