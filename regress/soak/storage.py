@@ -104,6 +104,7 @@ class Storage:
         self.streams, self.sockets = set(), set()
         self.sent = 0                   # bytes of contents
         self.race = None                # between a header and its rows
+        self.jitter = None              # how long answers are on their way
         self.beat = 5
         self.create('INBOX')
         self.server = None
@@ -504,6 +505,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if self.late is not None:
             self.late.wait(60)
+        if st.jitter is not None:
+            time.sleep(st.jitter())
         self.answer(*answer)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_one
@@ -556,6 +559,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     lambda: st.first_event + len(st.events) > at, st.beat)
                 new = st.events[at - st.first_event:]
                 at += len(new)
+            if st.jitter is not None:
+                time.sleep(st.jitter())
             for line in [e for e in new if e] or [{'cursor': str(at)}]:
                 self.say(line)
 

@@ -2,6 +2,7 @@
 """Several sessions on one mailbox: nobody ever gets a wrong number."""
 
 import os
+import random
 import re
 import sys
 
@@ -10,6 +11,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 
 import atf                                              # noqa: E402
 from soak import Soak                                   # noqa: E402
+from storage import LEVEL2, Storage                     # noqa: E402
 from whole import SLOW, WholeTest                       # noqa: E402
 
 STEPS = 600 // SLOW
@@ -33,6 +35,34 @@ class SoakTest(WholeTest):
     def test_eight(self):
         """Eight sessions in one process"""
         self.soak(8, 2)
+
+    def test_late(self):
+        """A storage whose answers and events overtake each other, whose
+        streams end, and which forgets old changes"""
+        self.late('')
+
+    def test_late_two(self):
+        """The same, and two processes"""
+        self.late('prefork { imap 2 }')
+
+    def late(self, conf):
+        rnd = random.Random(SEED or 4)
+        st = Storage(*LEVEL2)
+        self.addCleanup(st.stop)
+        self.begin(storage='storage "main" url "%s"' % st.url, conf=conf)
+        self.house.logged('storage main: .* is up')
+        self.all = Soak(self.house, 4, SEED or 5, exact=False)
+        self.addCleanup(self.all.close)
+        st.jitter = lambda: rnd.choice([0, 0, 0, rnd.random() / 30])
+        for _ in range(STEPS // 40):
+            self.all.run(20, check=False)
+            if rnd.random() < .3:
+                st.cut_streams()
+            if rnd.random() < .3:
+                with st.lock:
+                    for box in st.boxes.values():
+                        box.floor = box.modseq
+        self.all.run(0)
 
     def test_two_processes(self):
         """Six sessions in two processes, which hear of each other"""

@@ -743,6 +743,7 @@ class Sync(StorageTest):
             r = c.ok(rnd.choice([
                 'NOOP', 'FETCH 1:* (UID FLAGS MODSEQ)', 'FETCH %d (MODSEQ)' %
                 n, 'STORE %d FLAGS (s%d)' % (n, rnd.randint(1, 9)),
+                'CAPABILITY', 'UID FETCH %d (FLAGS)' % c.uids[n - 1],
                 'SEARCH MODSEQ 2', 'UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d)' %
                 max(top, 1)]))
             self.learn(c)
