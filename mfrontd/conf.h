@@ -105,6 +105,7 @@ struct conf_storage {
 	struct conf_data	 ca;		/* https: or the system's */
 	struct conf_data	 cert;		/* client certificate */
 	struct conf_data	 key;
+	uint64_t		 without;	/* CAP() bits, not to be used */
 	TAILQ_ENTRY(conf_storage) entry;
 };
 

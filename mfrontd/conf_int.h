@@ -110,6 +110,7 @@ void	 make_storage_url(const char *);
 void	 make_storage_token(const char *);
 void	 make_storage_ca(const char *);
 void	 make_storage_cert(const char *, const char *);
+void	 make_storage_without(const char *);
 void	 make_storage_end(void);
 
 void	 make_route(const char *, const char *);

@@ -21,6 +21,7 @@
 #include "conf_int.h"
 #include "json.h"
 #include "listmatch.h"
+#include "sterr.h"
 #include "units.h"
 
 #define CERT_MAX	49152		/* as the messages can carry them */
@@ -819,6 +820,21 @@ make_storage_cert(const char *cert, const char *key)
 	else
 		(void)conf_file_pair("certificate", &storage->cert, cert,
 		    CLIENT_CERT_MAX, &storage->key, key);
+}
+
+void
+make_storage_without(const char *name)
+{
+	int c;
+
+	for (c = 0; c < CAP_MAX; c++)
+		if (strcmp(st_cap_names[c], name) == 0)
+			break;
+	if (c == CAP_MAX)
+		conf_bad("storage \"%s\": there is no capability \"%s\"",
+		    storage->name, name);
+	else
+		storage->without |= CAP(c);
 }
 
 static int

@@ -185,6 +185,7 @@ send_storages(struct child *c, const struct conf *conf)
 		m.id = st->id;
 		m.name = st->name;
 		m.embedded = st->dir != NULL;
+		m.without = st->without;
 		token = NULL;
 		if (c->role == ROLE_ENGINE && st->token.data != NULL &&
 		    (token = strndup((const char *)st->token.data,

@@ -51,10 +51,10 @@ static struct conf	*conf;
 %token	LMTP LOG LOGIN LOGINS LOOPBACK MESSAGE MODE MOUNT ON OWNER PER PLAINTEXT
 %token	POLL POOL POP3 PORT PREFORK RECIPIENTS REQUIRED ROUTE RUNDIR SANDBOX
 %token	SECOND SIZE SOCKET STARTTLS STDERR STORAGE STORE SYSLOG TIMEOUTS TLS TOKEN
-%token	URL USER VERBOSE WAITING WORKERS WRITE
+%token	URL USER VERBOSE WAITING WITHOUT WORKERS WRITE
 %token	NOT_A_WORD
 %token	<str>	STRING
-%type	<str>	optstring
+%type	<str>	optstring capability
 %type	<words>	words wordlist
 %type	<role>	proto role forked
 
@@ -202,6 +202,22 @@ storageopt	: EMBEDDED optstring	{ make_storage_dir($2); }
 		| CERTIFICATE CERT STRING KEY STRING {
 			make_storage_cert($3, $5);
 		}
+		| WITHOUT capability	{ make_storage_without($2); }
+		| WITHOUT '{' optnl capability_l '}'
+		;
+
+capability_l	: capability wordsep	{ make_storage_without($1); }
+		| capability_l capability wordsep {
+			make_storage_without($2);
+		}
+		;
+
+/* some are words of the grammar elsewhere */
+capability	: STRING
+		| AUTH			{ $$ = "auth"; }
+		| CACHE			{ $$ = "cache"; }
+		| RECIPIENTS		{ $$ = "recipients"; }
+		| WRITE			{ $$ = "write"; }
 		;
 
 route		: ROUTE STRING STORAGE STRING { make_route($2, $4); }
@@ -463,6 +479,7 @@ static const struct keyword {
 	{ "user",	USER },
 	{ "verbose",	VERBOSE },
 	{ "waiting",	WAITING },
+	{ "without",	WITHOUT },
 	{ "workers",	WORKERS },
 	{ "write",	WRITE },
 };

@@ -73,6 +73,9 @@ dump_storages(const struct conf *c)
 		dump_data("ca", &st->ca);
 		dump_data("cert", &st->cert);
 		dump_data("key", &st->key);
+		if (st->without != 0)
+			printf("\twithout %#llx\n",
+			    (unsigned long long)st->without);
 	}
 }
 
