@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "json.h"
+#include "keep.h"
 
 #define LIST_ROWS	2048		/* messages looked at in one piece */
 #define LIST_SLICE	(32 * 1024)	/* bytes of one piece */
@@ -64,6 +65,10 @@ struct list {
 	struct uidset	 run;
 	struct ibuf	 tail, next_tail;
 	int		 failed;	/* a code */
+	/* to be found by the next who asks for the same */
+	int		 keeping;
+	struct keep_key	 key;
+	struct ibuf	 kept;
 };
 
 static void
@@ -74,6 +79,7 @@ list_free(struct req *r)
 	ibuf_fini(&l->head);
 	ibuf_fini(&l->tail);
 	ibuf_fini(&l->next_tail);
+	ibuf_fini(&l->kept);
 	uidset_fini(&l->want);
 	uidset_fini(&l->run);
 	clusters_fini(&l->cs);
@@ -327,7 +333,21 @@ list_still(struct list *l, const char *account)
 		return code;
 	if (l->phase == LIST_VANISHED && m.floor > l->since)
 		return ST_SINCE_TOO_OLD;
+	/* not all of one state: nothing for others */
+	if (m.modseq != l->key.modseq)
+		l->keeping = 0;
 	return ST_OK;
+}
+
+static void
+list_keep(struct list *l, const struct ibuf *piece, int code)
+{
+	if (code != ST_OK || ibuf_size(&l->kept) + ibuf_size(piece) >
+	    KEEP_ONE || ibuf_add_ibuf(&l->kept, piece) == -1) {
+		l->keeping = 0;
+		ibuf_fini(&l->kept);
+	} else if (!l->full)
+		keep_put(&l->key, &l->kept);
 }
 
 static int
@@ -349,10 +369,11 @@ list_fill(struct req *r, struct ibuf *out)
 		code = list_vanished(l);
 	if (code == ST_OK && l->phase == LIST_MESSAGES && !l->full)
 		code = list_messages(l);
-	if (code == ST_OK && l->full)
-		return RESP_MORE;
-	answer_end(out, code);
-	return RESP_END;
+	if (code != ST_OK || !l->full)
+		answer_end(out, code);
+	if (l->keeping)
+		list_keep(l, out, code);
+	return code == ST_OK && l->full ? RESP_MORE : RESP_END;
 }
 
 /* the request */
@@ -513,14 +534,22 @@ list_open(struct list *l, const char *account, const struct head *hd)
 		l->phase = LIST_MESSAGES;
 	l->solid = l->since == 0 && (l->fields & ~(unsigned int)F_UID) == 0 &&
 	    m.messages == m.uidnext - 1;
+	/* summaries come without a change of the mailbox */
+	l->keeping = l->since == 0 && !limited && !l->solid &&
+	    (l->fields & F_CACHE) == 0;
+	l->key.mailbox = m.id.no;
+	l->key.uidvalidity = m.id.uidvalidity;
+	l->key.form = l->fields << 1 | (l->asked != 0);
+	l->key.modseq = m.modseq;
 	return list_want(l, &m, limited);
 }
 
 void
 call_list(struct req *r, const struct head *hd)
 {
-	struct list	*l;
-	int		 code;
+	const struct ibuf	*kept;
+	struct list		*l;
+	int			 code;
 
 	if ((l = calloc(1, sizeof(*l))) == NULL) {
 		resp_error(r, ST_TRY_LATER, NULL);
@@ -533,8 +562,12 @@ call_list(struct req *r, const struct head *hd)
 	l->mailbox = r->mailbox;
 	r->data = l;
 	r->free = list_free;
+	ibuf_init(&l->kept, KEEP_ONE);
 	if ((code = list_open(l, r->account, hd)) != ST_OK)
 		resp_error(r, code, NULL);
+	else if (l->keeping && (kept = keep_find(&l->key)) != NULL)
+		resp_send(r, 200, TYPE_NDJSON, ibuf_data(kept),
+		    ibuf_size(kept));
 	else
 		resp_fill(r, TYPE_NDJSON, list_fill);
 }

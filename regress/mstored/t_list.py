@@ -286,6 +286,68 @@ class Listing(StoreTest):
         self.assertEqual(sum(len(uids(r)) for r in a.lines()[1]), 5000)
 
 
+    @atf.timeout(120)
+    def test_kept(self):
+        """A listing that was made before is as one that is made anew"""
+        m, other = self.fill(60), self.c.create('joe', 'other')['id']
+        r = random.Random(3)
+        changes = [
+            lambda u: self.c.patch('joe', m, uids=u, add=[r'\Seen', 'k']),
+            lambda u: self.c.patch('joe', m, uids=u, set=[]),
+            lambda u: self.c.expunge('joe', m, u),
+            lambda u: self.c.copy('joe', m, u, other, move=True),
+            lambda u: self.c.copy('joe', other, '1', m),
+            lambda u: self.c.upload({'account': 'joe', 'mailbox': m}, b'x'),
+        ]
+        for i in range(80):
+            for fields in None, 'uid,flags,modseq', 'id,size', 'date,uid':
+                more = {} if fields is None else {'fields': fields}
+                anew = self.c.rows('joe', m, uids='1:4294967295', **more)
+                for again in range(2):
+                    kept = self.c.rows('joe', m, **more)
+                    self.assertEqual(kept[1], anew[1])
+                    self.assertEqual(kept[0]['modseq'], anew[0]['modseq'])
+                    self.assertEqual(kept[0]['flags'], anew[0]['flags'])
+                    self.assertEqual(kept[0]['uidnext'], anew[0]['uidnext'])
+                    self.assertEqual(kept[0]['applied'].get('fields'),
+                                     anew[0]['applied'].get('fields'))
+            a = r.choice(changes)('%d' % r.randint(1, 70))
+            self.assertEqual(a.status, 200, a)
+
+    def test_kept_many(self):
+        """One of several pieces too, while others write"""
+        m = self.fill(1)
+        to = [{'account': 'joe', 'mailbox': m}] * 900
+        self.c.upload(to, b'x')
+        done = []
+
+        def write():
+            c = self.server.client()
+            for i in range(300):
+                c.patch('joe', m, uids='%d' % (i + 1), add=['k%d' % (i % 9)])
+            done.append(1)
+
+        def read():
+            c = self.server.client()
+            last = 0
+            while not done:
+                header, rows = c.rows('joe', m, fields='id,flags,modseq')
+                self.assertGreaterEqual(header['modseq'], last)
+                last = header['modseq']
+                at = {u: row['modseq'] for row in rows for u in uids(row)}
+                self.assertEqual(len(at), 901)
+                # nothing up to the header's modseq is missing
+                since = c.rows('joe', m, since=last)[1]
+                newer = {u for row in since for u in uids(row)}
+                now = c.rows('joe', m, fields='modseq',
+                             uids='1:4294967295')[1]
+                for row in now:
+                    for u in uids(row):
+                        if u not in newer and row['modseq'] <= last:
+                            self.assertEqual(at[u], row['modseq'])
+        parallel(write, read, read)
+
+
 class Pruned(StoreTest):
     args = ('-o', 'log-rows=20')
 
