@@ -267,7 +267,8 @@ search_open(void)
 	if (!HAS(CAP_SEARCH) && !HAS(CAP_SORT) && !HAS(CAP_THREAD))
 		return 0;
 	search.searcher = searcher_open(&server.conf->store,
-	    server.conf->store.cache_kb);
+	    server.conf->store.cache_kb,
+	    (enum search_index)server.conf->index);
 	return search.searcher == NULL ? -1 : 0;
 }
 

@@ -77,6 +77,7 @@ static const struct tunable {
 	T("dict", UNIT_SIZE, 0, (uint64_t)1 << 40, store.dict_bytes),
 	T("grace", UNIT_TIME, 0, 365 * 86400, store.grace),
 	T("idle", UNIT_TIME, 1, 86400, idle),
+	T("index", UNIT_COUNT, 0, 2, index),
 	T("log-age", UNIT_TIME, 1, 3650 * 86400, store.log_age),
 	T("log-rows", UNIT_COUNT, 1, 1000000000, store.log_rows),
 	T("mailboxes", UNIT_COUNT, 1, 10000000, store.max_mailboxes),

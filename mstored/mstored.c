@@ -17,6 +17,7 @@
 #include "conn.h"
 #include "job.h"
 #include "mstored.h"
+#include "search.h"
 
 #define MSTORED_GRACE	10	/* s for what runs when we are stopped */
 #define MSTORED_AUTHS	64	/* passwords that wait to be checked */
@@ -38,6 +39,7 @@ mstored_defaults(struct mstored_conf *c)
 	c->caps = MSTORED_CAPS;
 	c->message = 64 * 1024 * 1024;
 	c->search_read = 64 * 1024 * 1024;
+	c->index = INDEX_NEEDED;
 	c->connections = 1000;
 	c->recipients = 1000;
 	c->timeout = 30;

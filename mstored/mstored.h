@@ -41,6 +41,7 @@ struct mstored_conf {
 	log_sink	 sink;		/* NULL: as lib/log.h is set up */
 	uint64_t	 message;	/* bytes, at most */
 	uint64_t	 search_read;	/* bytes read by one search */
+	uint64_t	 index;		/* enum search_index */
 	unsigned int	 connections;
 	unsigned int	 recipients;	/* of one upload */
 	unsigned int	 timeout;	/* s without progress */

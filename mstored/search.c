@@ -52,6 +52,8 @@ struct order {
 struct searcher {
 	struct store	*store;
 	struct index	*index;		/* NULL: does without */
+	enum search_index when;
+	int		 asked;		/* it would have been of use */
 	int64_t		 checked;	/* s, when last looked for stale */
 	atomic_int	 quit;
 	uint8_t		*piece;
@@ -327,6 +329,7 @@ text_find(struct searcher *x, const struct query_node *n)
 
 	if (n->text.len == 0 || x->index == NULL)
 		return 0;
+	x->asked = 1;
 	ibuf_init(&b, QUERY_BYTES * 12 + 64);
 	r = msgsearch_fold(&b, n->text.p, n->text.len);
 	if (r == 0)
@@ -472,6 +475,7 @@ keys_load(struct searcher *x, const struct content_id *id)
 
 	if (atomic_load(&x->quit))
 		return ST_TRY_LATER;
+	x->asked = 1;
 	if (x->index != NULL &&
 	    (r = index_get_keys(x->index, id->no, &x->keys)) == 1)
 		return ST_OK;
@@ -1063,6 +1067,14 @@ index_stale(struct searcher *x)
 	store_read_end(x->store);
 }
 
+/* Most stores are never searched, and an index costs more than a delivery. */
+static int
+index_wanted(const struct searcher *x)
+{
+	return x->when == INDEX_ALWAYS || (x->when == INDEX_NEEDED &&
+	    (x->asked || index_done(x->index) > 0));
+}
+
 int
 searcher_index(struct searcher *x)
 {
@@ -1071,6 +1083,8 @@ searcher_index(struct searcher *x)
 
 	if (x->index == NULL || atomic_load(&x->quit) || body_room() != ST_OK)
 		return -1;
+	if (!index_wanted(x))
+		return 0;
 	index_stale(x);
 	last = index_done(x->index);
 	if (store_unindexed(x->store, last, NULL) == ST_NO_SUCH_MESSAGE) {
@@ -1093,7 +1107,8 @@ searcher_index(struct searcher *x)
 /* life */
 
 struct searcher *
-searcher_open(const struct store_conf *conf, int cache_kb)
+searcher_open(const struct store_conf *conf, int cache_kb,
+    enum search_index when)
 {
 	struct searcher	*x;
 	char		 why[512] = "";
@@ -1118,6 +1133,7 @@ searcher_open(const struct store_conf *conf, int cache_kb)
 		return NULL;
 	}
 	x->index = index_open(store_epoch(x->store), cache_kb);
+	x->when = when;
 	return x;
 }
 

@@ -57,8 +57,15 @@ struct search {
 
 struct searcher;
 
+enum search_index {
+	INDEX_NEVER,
+	INDEX_NEEDED,		/* once a search was made that it is for */
+	INDEX_ALWAYS
+};
+
 /* In the loop, before there is a worker.  NULL: logged. */
-struct searcher *searcher_open(const struct store_conf *, int);
+struct searcher *searcher_open(const struct store_conf *, int,
+	    enum search_index);
 void	 searcher_close(struct searcher *);
 /* From any thread: what runs and what still comes ends early. */
 void	 searcher_quit(struct searcher *);

@@ -96,7 +96,7 @@ class Big(StoreTest):
 
 
 class Index(Big):
-    args = ()
+    args = ('-o', 'index=2')
 
     def indexed(self, contents):
         db = sqlite3.connect(self.server.folder + '/index.db')

@@ -22,6 +22,8 @@ def mail(subject='none', text='none', sender='joe@example.org', **more):
 
 
 class Searching(StoreTest):
+    args = ('-o', 'index=2')
+
     account = 'joe'
 
     def search(self, query=None, m=None, **more):
@@ -334,10 +336,37 @@ class Search(Searching):
         db.close()
 
 
+class Needed(Searching):
+    """What nobody searches is not indexed"""
+
+    args = ()
+
+    def done(self):
+        index = sqlite3.connect(self.server.folder + '/index.db')
+        try:
+            return index.execute(
+                "SELECT value FROM meta WHERE name = 'done'").fetchone()[0]
+        finally:
+            index.close()
+
+    def test_needed(self):
+        self.m = self.inbox()
+        for n in range(3):
+            self.c.add(self.account, self.m, mail(text='lamp %d' % n))
+        self.search({'flag': '\\Seen'}).lines()
+        time.sleep(1.5 * SLOW)          # it looks each second
+        self.assertEqual(0, self.done())
+        self.assertEqual([{'uids': '1:3'}],
+                         self.search({'text': 'lamp'}).lines()[1])
+        self.indexed()
+        self.c.add(self.account, self.m, mail(text='lamp'))
+        self.indexed()
+
+
 class Maybe(Searching):
     """A search that may read nothing: what the index proposes is all"""
 
-    args = ('-o', 'search-read=0')
+    args = ('-o', 'search-read=0', '-o', 'index=2')
 
     def test_maybe(self):
         self.m = self.inbox()
