@@ -82,6 +82,16 @@ imap_out(struct imap *s)
 	return io_out(&s->ls.io);
 }
 
+/* Must the client read first?  It has its time for that. */
+int
+imap_full(struct imap *s)
+{
+	if (!io_full(&s->ls.io))
+		return 0;
+	lsession_timeout(&s->ls, LT_WRITE);
+	return 1;
+}
+
 int
 imap_has(const struct imap *s, enum st_cap cap)
 {
@@ -118,7 +128,7 @@ imap_turn(void)
 			s->waiting = 0;
 			op->resume(op);
 		} else if (s->idling && s->view != NULL &&
-		    !io_full(&s->ls.io))
+		    !imap_full(s))
 			(void)view_sync(s->view, 1);
 	}
 	return did;
@@ -306,6 +316,17 @@ iop_ask(struct iop *op, enum msg_type type, const void *m,
 	st_send(&op->s->ls, &op->rq, type, m);
 }
 
+/*
+ * A client that has sent its last byte gets the answer to it; one of whom
+ * more is expected is gone then.
+ */
+void
+iop_reads(struct iop *op, size_t (*f)(struct iop *, const uint8_t *, size_t))
+{
+	op->input = f;
+	io_hold(&op->s->ls.io, f == NULL);
+}
+
 /* Waiting for what several may wait for. */
 
 void
@@ -379,6 +400,7 @@ imap_run(struct imap *s, struct ibuf *buf, struct imap_cmd *cmd)
 	ibuf_init(buf, buf->max);
 	op->cmd = *cmd;
 	s->op = op;
+	iop_reads(op, NULL);
 	imap_counts.commands++;
 	lsession_timeout(&s->ls, LT_COMMAND);
 	if ((op->entry->states & (int)s->state) == 0)

@@ -141,6 +141,9 @@ int	 iop_failed(struct iop *, const struct m_st_end *);
 /* Sends a request of this command; answers come to f with op as its arg. */
 void	 iop_ask(struct iop *, enum msg_type, const void *,
 	    void (*)(struct streq *, enum msg_type, const void *));
+/* The command takes the client's bytes from now on, NULL: no more. */
+void	 iop_reads(struct iop *, size_t (*)(struct iop *, const uint8_t *,
+	    size_t));
 void	 iop_wait(struct iop *, struct iops *, void (*)(struct iop *,
 	    enum st_code, const char *));
 void	 iop_wake(struct iops *, enum st_code, const char *);
@@ -150,6 +153,8 @@ int	 imap_has(const struct imap *, enum st_cap);
 /* Can the one that the command is about? */
 int	 iop_has(const struct iop *, enum st_cap);
 struct ibuf *imap_out(struct imap *);
+/* Is so much queued that it should wait?  Then resume is called later. */
+int	 imap_full(struct imap *);
 /* At the end of this turn, look what is to be told. */
 void	 imap_at_turn(struct imap *);
 /* Text of a client for the log, bounded, in a static buffer. */

@@ -186,7 +186,7 @@ append_finish(struct iop *op)
 {
 	struct append *a = op->data;
 
-	op->input = NULL;
+	iop_reads(op, NULL);
 	op->s->input = INPUT_LINE;
 	if (a->bad) {
 		iop_no(op, "CANNOT", "A message must not contain NUL");
@@ -218,7 +218,7 @@ append_tail(struct iop *op, const uint8_t *p, size_t len)
 		append_finish(op);
 		return n + 1;
 	}
-	op->input = NULL;
+	iop_reads(op, NULL);
 	if (nl == NULL)
 		op->s->input = INPUT_SKIP_LINE;
 	else
@@ -237,7 +237,7 @@ append_take(struct iop *op, const uint8_t *p, size_t len)
 
 	if (!a->held) {
 		if (!a->begun && !st_ready(&s->ls)) {
-			op->input = NULL;
+			iop_reads(op, NULL);
 			iop_fail(op, ST_UNAVAILABLE, NULL);
 			return 0;
 		}
@@ -301,7 +301,7 @@ append_listed(struct iop *op, enum st_code code, const char *text)
 	if (s->lit_sync)
 		(void)ibuf_adds(imap_out(s), "+ OK\r\n");
 	s->lit_sync = 0;
-	op->input = append_input;
+	iop_reads(op, append_input);
 	io_resume(&s->ls.io);
 }
 

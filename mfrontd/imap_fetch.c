@@ -132,7 +132,7 @@ fetch_plain(struct iop *op)
 	if (f->uid == 0)
 		f->uid = uidset_first(&f->it, &f->todo);
 	for (; f->uid != 0; f->uid = uidset_next(&f->it)) {
-		if ((++n & 63) == 0 && io_full(&op->s->ls.io)) {
+		if ((++n & 63) == 0 && imap_full(op->s)) {
 			op->resume = fetch_plain;
 			return;
 		}
@@ -474,6 +474,9 @@ content_answer(struct streq *rq, enum msg_type type, const void *arg)
 	struct fmsg	*m = rq->arg;
 	struct iop	*op = m->op;
 
+	/* no more than what is queued is sent then */
+	if (op->s->ls.flags & LS_ENDING)
+		return;
 	lsession_timeout(&op->s->ls, LT_COMMAND);
 	if (type == M_st_data) {
 		part_content(m, ((const struct m_st_data *)arg)->data.p,
@@ -635,7 +638,7 @@ fetch_pump(struct iop *op)
 	fetch_list_more(op);
 	fetch_ahead(f);
 	while ((m = TAILQ_FIRST(&f->queue)) != NULL) {
-		if (io_full(&s->ls.io) || f->nkeeps >= KEEPS)
+		if (imap_full(s) || f->nkeeps >= KEEPS)
 			break;
 		part_prepare(m, 1);
 		if ((st = part_put(m)) == PART_WAIT)

@@ -61,6 +61,7 @@ imap_input_done(struct imap *s)
 	s->lit_sync = 0;
 	if (s->ls.io.flags & IO_PAUSED)
 		io_resume(&s->ls.io);
+	io_hold(&s->ls.io, 0);
 }
 
 /* Refuses what has been collected; a literal under way is skipped. */
@@ -292,7 +293,7 @@ input_waits(struct imap *s)
 	if (s->ls.flags & (LS_ENDING | LS_AUTH))
 		return 1;
 	if (s->op == NULL)
-		return io_full(&s->ls.io);
+		return imap_full(s);
 	return s->op->input == NULL;
 }
 

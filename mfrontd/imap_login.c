@@ -219,7 +219,7 @@ auth_message(struct iop *op, const char *p, size_t len)
 	char			authzid[SASLPLAIN_MAX + 1];
 	ssize_t			n;
 
-	op->input = NULL;
+	iop_reads(op, NULL);
 	if (len == 1 && *p == '*') {
 		iop_bad(op, "AUTHENTICATE cancelled");
 		return;
@@ -250,7 +250,7 @@ auth_input(struct iop *op, const uint8_t *p, size_t len)
 	if (nl == NULL) {
 		if (len <= SASL_LINE_MAX)
 			return 0;
-		op->input = NULL;
+		iop_reads(op, NULL);
 		op->s->input = INPUT_SKIP_LINE;
 		iop_bad(op, "Line too long");
 		return len;
@@ -276,7 +276,7 @@ cmd_authenticate(struct iop *op)
 		auth_message(op, a->initial.p, a->initial.len);
 		return;
 	}
-	op->input = auth_input;
+	iop_reads(op, auth_input);
 	op->s->input = INPUT_AUTH;
 	(void)ibuf_adds(imap_out(op->s), "+ \r\n");
 }

@@ -178,7 +178,7 @@ part_content(struct fmsg *m, const void *p, size_t len)
 void
 part_credit(struct fmsg *m)
 {
-	if (m->used == 0 || (m->streaming && io_full(&m->op->s->ls.io)))
+	if (m->used == 0 || (m->streaming && imap_full(m->op->s)))
 		return;
 	st_credit(&m->rq, m->used);
 	m->used = 0;
@@ -452,7 +452,7 @@ part_put(struct fmsg *m)
 		m->item++;
 	}
 	while (m->item < c->natts) {
-		if (io_full(&s->ls.io) || m->header == HEADER_COMING)
+		if (imap_full(s) || m->header == HEADER_COMING)
 			return PART_WAIT;
 		if (put_item(m, &c->att[m->item]) == PART_WAIT) {
 			m->waited = m->streaming;

@@ -430,7 +430,7 @@ idle_input(struct iop *op, const uint8_t *p, size_t len)
 	if (nl == NULL && len < 1024)
 		return 0;
 	n = nl != NULL ? (size_t)(nl - p) : len;
-	op->input = NULL;
+	iop_reads(op, NULL);
 	s->idling = 0;
 	if (nl != NULL && imap_is_done((const char *)p,
 	    n > 0 && p[n - 1] == '\r' ? n - 1 : n))
@@ -449,7 +449,7 @@ cmd_idle(struct iop *op)
 	struct imap *s = op->s;
 
 	imap_counts.idles++;
-	op->input = idle_input;
+	iop_reads(op, idle_input);
 	s->input = INPUT_IDLE;
 	s->idling = 1;
 	(void)ibuf_adds(imap_out(s), "+ idling\r\n");

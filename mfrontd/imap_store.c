@@ -128,7 +128,7 @@ store_tell(struct iop *op)
 
 	op->resume = NULL;
 	for (; st->uid != 0; st->uid = uidset_next(&st->it)) {
-		if (io_full(&op->s->ls.io)) {
+		if (imap_full(op->s)) {
 			op->resume = store_tell;
 			return;
 		}
@@ -179,7 +179,7 @@ store_same_more(struct iop *op)
 	struct store *st = op->data;
 
 	op->resume = NULL;
-	if (io_full(&op->s->ls.io))
+	if (imap_full(op->s))
 		op->resume = store_same_more;
 	else if (st_active(&op->rq)) {
 		st_credit(&op->rq, st->owed);

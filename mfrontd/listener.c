@@ -400,7 +400,7 @@ lsession_timeout(struct lsession *s, enum ltimeout what)
 	if (s->flags & LS_ENDING)
 		return;
 	/* nobody stays for ever without a login, whatever he does */
-	if ((s->flags & LS_LOGGED_IN) == 0 && what == LT_IDLE &&
+	if ((s->flags & (LS_LOGGED_IN | LS_AUTH)) == 0 &&
 	    lproto->role != ROLE_LMTP)
 		what = LT_LOGIN;
 	if (what == LT_LOGIN && s->tmo.class == &classes[LT_LOGIN])
