@@ -351,6 +351,8 @@ struct mirror {
 	struct flagmap	 fresh;		/* a list being read */
 	struct uidset	 before;	/* uids when it was asked */
 	struct uidset	 touched;	/* flags changed, being read */
+	TAILQ_HEAD(mchanges, mchange) stamped; /* ... with their modseqs */
+	uint32_t	 nstamped;
 	struct uidset	 added;
 	uint32_t	 recent_first;
 	uint32_t	 row_epoch;
@@ -362,7 +364,7 @@ struct mirror {
 	size_t		 rowcap;
 	uint64_t	 serial;
 	uint32_t	 nchanges;
-	TAILQ_HEAD(mchanges, mchange) changes;
+	struct mchanges	 changes;
 	TAILQ_HEAD(, iview) views;
 	struct iops	 waiters;
 	struct tmo	 check;		/* the belt, or the poll */

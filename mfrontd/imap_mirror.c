@@ -112,6 +112,7 @@ mirror_get(struct imap *s, const struct imount *mt, const char *id)
 	uidset_init(&m->touched);
 	uidset_init(&m->added);
 	TAILQ_INIT(&m->changes);
+	TAILQ_INIT(&m->stamped);
 	TAILQ_INIT(&m->views);
 	TAILQ_INIT(&m->waiters);
 	m->snap = snap_new(&m->map.uids);
@@ -141,6 +142,19 @@ rows_free(struct mirror *m)
 }
 
 static void
+stamps_clear(struct mirror *m)
+{
+	struct mchange *c;
+
+	while ((c = TAILQ_FIRST(&m->stamped)) != NULL) {
+		TAILQ_REMOVE(&m->stamped, c, entry);
+		uidset_fini(&c->uids);
+		free(c);
+	}
+	m->nstamped = 0;
+}
+
+static void
 mirror_free(struct mirror *m)
 {
 	struct mchange *c;
@@ -149,6 +163,7 @@ mirror_free(struct mirror *m)
 	tmo_stop(&m->check);
 	while ((c = TAILQ_FIRST(&m->changes)) != NULL)
 		change_free(m, c);
+	stamps_clear(m);
 	rows_free(m);
 	snap_unref(m->snap);
 	flagmap_fini(&m->map);
@@ -301,6 +316,52 @@ map_row(struct flagmap *map, const struct st_row *row, struct uidset *set)
 		fatal("mirror");
 }
 
+/*
+ * The change with a modseq, of those being read.  Of too many, some are
+ * joined with later ones.
+ */
+static struct mchange *
+stamp_get(struct mirror *m, uint64_t modseq)
+{
+	struct mchange *c, *new;
+
+	TAILQ_FOREACH(c, &m->stamped, entry)
+		if (c->modseq >= modseq)
+			break;
+	if (c != NULL && (c->modseq == modseq || m->nstamped == CHANGES_MAX))
+		return c;
+	if (m->nstamped == CHANGES_MAX) {
+		c = TAILQ_LAST(&m->stamped, mchanges);
+		c->modseq = modseq;
+		return c;
+	}
+	if ((new = calloc(1, sizeof(*new))) == NULL)
+		fatal(NULL);
+	new->modseq = modseq;
+	if (c != NULL)
+		TAILQ_INSERT_BEFORE(c, new, entry);
+	else
+		TAILQ_INSERT_TAIL(&m->stamped, new, entry);
+	m->nstamped++;
+	return new;
+}
+
+/* What was read becomes what is told. */
+static void
+stamps_changed(struct mirror *m)
+{
+	struct mchange *c;
+
+	while ((c = TAILQ_FIRST(&m->stamped)) != NULL) {
+		TAILQ_REMOVE(&m->stamped, c, entry);
+		c->serial = ++m->serial;
+		TAILQ_INSERT_TAIL(&m->changes, c, entry);
+		m->nchanges++;
+	}
+	m->nstamped = 0;
+	changes_trim(m);
+}
+
 static void
 change_row(struct mirror *m, const struct st_row *row)
 {
@@ -313,7 +374,8 @@ change_row(struct mirror *m, const struct st_row *row)
 	    uidset_subtract(&new, &m->before) == -1 ||
 	    uidset_union(&m->added, &new) == -1 ||
 	    uidset_subtract(&set, &new) == -1 ||
-	    uidset_union(&m->touched, &set) == -1)
+	    (set.n > 0 && uidset_union((row->has & ROW_MODSEQ) != 0 ?
+	    &stamp_get(m, row->modseq)->uids : &m->touched, &set) == -1))
 		fatal(NULL);
 	uidset_fini(&set);
 	uidset_fini(&new);
@@ -530,6 +592,7 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 		/* what changes came are in; the rest comes with the next */
 		mirror_publish(m);
 		mirror_changed(m, &m->touched, 0, 0);
+		stamps_changed(m);
 		m->asker = NULL;
 		mirror_settled(m, end->code, st_error(end->code)->text);
 		return;
@@ -550,6 +613,7 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 	if (!m->again)
 		m->told = 0;
 	mirror_changed(m, &m->touched, m->modseq, 0);
+	stamps_changed(m);
 	flagmap_tidy(&m->map);
 	mirror_recent(m);
 }
@@ -589,9 +653,12 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 	q.fields = ROW_FLAGS;
 	q.credit = LIST_CREDIT;
 	m->filling = m->state == MIRROR_EMPTY || m->modseq == 0 || m->refill;
-	if (!m->filling)
+	if (!m->filling) {
 		q.since = m->modseq;
+		q.fields |= ROW_MODSEQ;
+	}
 	uidset_clear(&m->touched);
+	stamps_clear(m);
 	/* whose asker went before it was answered are new still */
 	if (!m->announcing)
 		uidset_clear(&m->added);

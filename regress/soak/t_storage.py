@@ -617,6 +617,31 @@ class Sync(StorageTest):
             self.until('STORE 1 +FLAGS (t%d)' % turn, client=c)
             self.sync(d)
 
+    def test_modseqs(self):
+        """Each message is told with the modseq of its own last change"""
+        self.before(*LEVEL2)
+        self.st.add(200)
+        c = self.imap()
+        c.ok('SELECT INBOX (CONDSTORE)')
+        self.learn(c)
+        for turn, n in enumerate((1, 5, 60, 63, 64, 65, 66, 150)):
+            with self.st.lock:
+                for u in random.Random(turn).sample(range(1, 201), n):
+                    self.st.flag([u], 'k%d' % turn)
+            last = self.st.inbox.modseq
+            told = {}
+            while max(told.values(), default=0) < last:
+                for seq, items in c.ok('NOOP').fetched():
+                    told[c.uids[seq - 1]] = items['MODSEQ']
+            self.assertEqual(len(told), n)
+            wrong = {u: m for u, m in told.items()
+                     if m != self.st.inbox.messages[u].modseq}
+            if n <= 64:
+                self.assertEqual(wrong, {})
+            # of very many some are joined, never with an earlier one
+            for u, m in wrong.items():
+                self.assertGreater(m, self.st.inbox.messages[u].modseq)
+
     def test_older_list(self):
         """A listing that is older than what we changed since"""
         self.before(*LEVEL2)
