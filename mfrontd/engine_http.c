@@ -45,6 +45,7 @@ static struct tmo_class	 idle_class;
 static jsmntok_t	 tokens[TOKENS_MAX];
 
 static void	hconn_give(struct hconn *, struct hreq *);
+static struct hconn *hconn_free_one(struct estorage *);
 
 /* requests */
 
@@ -202,10 +203,19 @@ hreq_queue(struct hreq *r, int first)
 void
 hreq_submit(struct hreq *r)
 {
-	r->st->requests++;
-	r->serial = ++r->st->serial;
+	struct estorage	*st = r->st;
+	struct hconn	*c;
+
+	st->requests++;
+	r->serial = ++st->serial;
+	/* mostly there is nothing to wait for */
+	if (st->nwaiting == 0 && (r->critical || st->state == STORAGE_UP) &&
+	    (c = hconn_free_one(st)) != NULL) {
+		hconn_give(c, r);
+		return;
+	}
 	hreq_queue(r, 0);
-	hreq_dispatch(r->st);
+	hreq_dispatch(st);
 }
 
 void
@@ -866,7 +876,6 @@ hconn_give(struct hconn *c, struct hreq *r)
 
 	TAILQ_REMOVE(&c->st->idle, c, entry);
 	TAILQ_INSERT_TAIL(&c->st->busy, c, entry);
-	hreq_unqueue(r);
 	c->req = r;
 	c->state = HC_HEAD;
 	r->conn = c;
@@ -1088,6 +1097,7 @@ hreq_dispatch(struct estorage *st)
 			return;
 		}
 		hreq_turn_over(r);
+		hreq_unqueue(r);
 		hconn_give(c, r);
 	}
 	if (st->nwaiting > 0)
