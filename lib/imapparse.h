@@ -65,6 +65,7 @@ enum imap_ext {
 	IMAP_EXT_CREATE_SPECIAL_USE,	/* RFC 6154 */
 	IMAP_EXT_ENABLE,		/* RFC 5161 */
 	IMAP_EXT_ESEARCH,		/* RFC 4731 */
+	IMAP_EXT_ESORT,			/* RFC 5267 */
 	IMAP_EXT_ID,			/* RFC 2971 */
 	IMAP_EXT_IDLE,			/* RFC 2177 */
 	IMAP_EXT_LIST_EXTENDED,		/* RFC 5258 */
@@ -74,9 +75,12 @@ enum imap_ext {
 	IMAP_EXT_QRESYNC,		/* RFC 7162 */
 	IMAP_EXT_SASL_IR,		/* RFC 4959 */
 	IMAP_EXT_SEARCHRES,		/* RFC 5182 */
+	IMAP_EXT_SORT,			/* RFC 5256 */
+	IMAP_EXT_SORT_DISPLAY,		/* RFC 5957 */
 	IMAP_EXT_SPECIAL_USE,		/* RFC 6154 */
 	IMAP_EXT_STATUS_DELETED,	/* RFC 9051 */
 	IMAP_EXT_STATUS_SIZE,		/* RFC 8438 */
+	IMAP_EXT_THREAD,		/* RFC 5256: both algorithms */
 	IMAP_EXT_UIDPLUS,		/* RFC 4315 */
 	IMAP_EXT_UNSELECT,		/* RFC 3691 */
 	IMAP_EXT_IMAP4REV2,		/* RFC 9051: implies most above */
@@ -145,10 +149,12 @@ enum imap_verb {
 	IMAP_RENAME,
 	IMAP_SEARCH,
 	IMAP_SELECT,
+	IMAP_SORT,
 	IMAP_STARTTLS,
 	IMAP_STATUS,
 	IMAP_STORE,
 	IMAP_SUBSCRIBE,
+	IMAP_THREAD,
 	IMAP_UNSELECT,
 	IMAP_UNSUBSCRIBE,
 	IMAP_VERB_MAX
@@ -404,13 +410,44 @@ struct imap_key {
 #define IMAP_RETURN_COUNT	0x08
 #define IMAP_RETURN_SAVE	0x10
 
-struct imap_search {
+/* SORT (RFC 5256, RFC 5957) and THREAD (RFC 5256). */
+enum imap_sort {
+	SORT_ARRIVAL,
+	SORT_CC,
+	SORT_DATE,
+	SORT_DISPLAYFROM,
+	SORT_DISPLAYTO,
+	SORT_FROM,
+	SORT_SIZE,
+	SORT_SUBJECT,
+	SORT_TO,
+	IMAP_SORT_MAX
+};
+
+enum imap_thread {
+	THREAD_ORDEREDSUBJECT,
+	THREAD_REFERENCES,
+	IMAP_THREAD_MAX
+};
+
+const char *imap_sort_name(enum imap_sort);
+const char *imap_thread_name(enum imap_thread);
+
+struct imap_sort_by {
+	enum imap_sort	 by;
+	int		 reverse;
+};
+
+struct imap_search {			/* SEARCH, SORT, THREAD */
 	struct imap_key	*key;		/* one: AND if there were several */
 	uint32_t	 nkeys;
 	int		 esearch;	/* RETURN was there */
 	uint32_t	 ret;		/* IMAP_RETURN_*; RETURN () gives ALL */
 	int		 modseq;	/* a MODSEQ key is in it: CONDSTORE is
 					 * on from here, answer with MODSEQ */
+	struct imap_sort_by sort[IMAP_SORT_MAX];
+	uint32_t	 nsort;		/* each criterion once */
+	enum imap_thread thread;
 };
 
 struct imap_id {

@@ -472,10 +472,10 @@ search_return(struct imap_scan *s, uint32_t *ret)
 
 /* "RETURN (MIN COUNT) "; an empty list means ALL (RFC 4731, 3.1) */
 static int
-search_returns_parse(struct imap_scan *s, struct imap_search *se)
+search_returns_parse(struct imap_scan *s, struct imap_search *se,
+    enum imap_ext ext)
 {
-	if (!scan_offers(s, IMAP_EXT_ESEARCH) ||
-	    !scan_accept_word(s, "RETURN"))
+	if (!scan_offers(s, ext) || !scan_accept_word(s, "RETURN"))
 		return 0;
 	se->esearch = 1;
 	if (scan_sp(s) == -1 || scan_char(s, '(') == -1)
@@ -500,9 +500,7 @@ search_charset(struct imap_scan *s)
 {
 	struct hstr	cs;
 
-	if (!scan_accept_word(s, "CHARSET"))
-		return 0;
-	if (scan_sp(s) == -1 || scan_astring(s, &cs) == -1)
+	if (scan_astring(s, &cs) == -1)
 		return -1;
 	if (!scan_is(&cs, "UTF-8") && !scan_is(&cs, "US-ASCII"))
 		return scan_no(s, "[BADCHARSET (US-ASCII UTF-8)] "
@@ -515,10 +513,131 @@ imapparse_search(struct imap_scan *s)
 {
 	struct imap_search	*se = &s->cmd->search;
 
-	if (scan_sp(s) == -1 || search_returns_parse(s, se) == -1 ||
-	    search_charset(s) == -1)
+	if (scan_sp(s) == -1 ||
+	    search_returns_parse(s, se, IMAP_EXT_ESEARCH) == -1)
+		return -1;
+	if (scan_accept_word(s, "CHARSET") &&
+	    (scan_sp(s) == -1 || search_charset(s) == -1))
 		return -1;
 	return search_and(s, &se->key, 0);
+}
+
+/* SORT and THREAD (RFC 5256, 5), where the character set must be said. */
+
+static const struct {
+	const char	*name;
+	enum imap_ext	 ext;
+} sort_names[IMAP_SORT_MAX] = {
+	[SORT_ARRIVAL] = { "ARRIVAL", IMAP_EXT_SORT },
+	[SORT_CC] = { "CC", IMAP_EXT_SORT },
+	[SORT_DATE] = { "DATE", IMAP_EXT_SORT },
+	[SORT_DISPLAYFROM] = { "DISPLAYFROM", IMAP_EXT_SORT_DISPLAY },
+	[SORT_DISPLAYTO] = { "DISPLAYTO", IMAP_EXT_SORT_DISPLAY },
+	[SORT_FROM] = { "FROM", IMAP_EXT_SORT },
+	[SORT_SIZE] = { "SIZE", IMAP_EXT_SORT },
+	[SORT_SUBJECT] = { "SUBJECT", IMAP_EXT_SORT },
+	[SORT_TO] = { "TO", IMAP_EXT_SORT },
+};
+
+static const char *const thread_names[IMAP_THREAD_MAX] = {
+	[THREAD_ORDEREDSUBJECT] = "ORDEREDSUBJECT",
+	[THREAD_REFERENCES] = "REFERENCES",
+};
+
+const char *
+imap_sort_name(enum imap_sort by)
+{
+	return sort_names[by].name;
+}
+
+const char *
+imap_thread_name(enum imap_thread algorithm)
+{
+	return thread_names[algorithm];
+}
+
+/* Among those that are equal in a criterion it decides no more. */
+static void
+sort_add(struct imap_search *se, enum imap_sort by, int reverse)
+{
+	uint32_t	i;
+
+	for (i = 0; i < se->nsort; i++)
+		if (se->sort[i].by == by)
+			return;
+	se->sort[i].by = by;
+	se->sort[i].reverse = reverse;
+	se->nsort++;
+}
+
+static int
+sort_criterion(struct imap_scan *s, struct imap_search *se)
+{
+	size_t		pos;
+	struct hstr	w;
+	int		i, reverse = scan_accept_word(s, "REVERSE");
+
+	if (reverse && scan_sp(s) == -1)
+		return -1;
+	pos = s->pos;
+	w = scan_word(s);
+	for (i = 0; i < IMAP_SORT_MAX; i++) {
+		if (!scan_is(&w, sort_names[i].name) ||
+		    !scan_offers(s, sort_names[i].ext))
+			continue;
+		sort_add(se, (enum imap_sort)i, reverse);
+		return 0;
+	}
+	s->pos = pos;
+	return scan_bad(s, "Unknown sort criterion");
+}
+
+/* What is searched for, in the character set named first. */
+static int
+sort_keys(struct imap_scan *s, struct imap_search *se)
+{
+	if (scan_sp(s) == -1 || search_charset(s) == -1)
+		return -1;
+	return search_and(s, &se->key, 0);
+}
+
+int
+imapparse_sort(struct imap_scan *s)
+{
+	struct imap_search	*se = &s->cmd->search;
+
+	if (scan_sp(s) == -1 ||
+	    search_returns_parse(s, se, IMAP_EXT_ESORT) == -1 ||
+	    scan_char(s, '(') == -1)
+		return -1;
+	do {
+		if (sort_criterion(s, se) == -1)
+			return -1;
+	} while (scan_accept(s, ' '));
+	if (scan_char(s, ')') == -1)
+		return -1;
+	return sort_keys(s, se);
+}
+
+int
+imapparse_thread(struct imap_scan *s)
+{
+	struct imap_search	*se = &s->cmd->search;
+	size_t			 pos;
+	struct hstr		 w;
+	int			 i;
+
+	if (scan_sp(s) == -1)
+		return -1;
+	pos = s->pos;
+	w = scan_word(s);
+	for (i = 0; i < IMAP_THREAD_MAX; i++)
+		if (scan_is(&w, thread_names[i])) {
+			se->thread = (enum imap_thread)i;
+			return sort_keys(s, se);
+		}
+	s->pos = pos;
+	return scan_bad(s, "Unknown threading algorithm");
 }
 
 /* The tree as text. */

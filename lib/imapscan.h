@@ -86,6 +86,8 @@ int	 imapparse_fetch(struct imap_scan *);
 int	 imapparse_list(struct imap_scan *);
 int	 imapparse_lsub(struct imap_scan *);
 int	 imapparse_search(struct imap_scan *);
+int	 imapparse_sort(struct imap_scan *);
+int	 imapparse_thread(struct imap_scan *);
 int	 imapparse_select(struct imap_scan *);
 int	 imapparse_status(struct imap_scan *);
 int	 imapparse_store(struct imap_scan *);

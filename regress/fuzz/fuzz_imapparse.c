@@ -31,6 +31,9 @@ const struct fuzz_seed fuzz_seeds[] = {
 	FUZZ_SEED("1a SEARCH RETURN (MIN SAVE) CHARSET UTF-8 OR OR NEW NOT "
 	    "(1:* UID 3 $) HEADER X-a \"b\" SINCE 1-Feb-1994 TEXT {2}\r\nab "
 	    "MODSEQ \"/flags/a\" all 7 KEYWORD x LARGER 5"),
+	FUZZ_SEED("1a UID SORT RETURN (COUNT) (REVERSE DATE DISPLAYFROM) "
+	    "UTF-8 NOT SEEN"),
+	FUZZ_SEED("1a THREAD REFERENCES US-ASCII SUBJECT {1}\r\nx"),
 	FUZZ_SEED("0a ID (\"name\" NIL \"version\" \"1\")"),
 	FUZZ_SEED("1a ENABLE CONDSTORE UTF8=ACCEPT"),
 	FUZZ_SEED("2a UID MOVE * \"\xc3\xa9\""),
@@ -149,7 +152,8 @@ good(const struct imap_cmd *c)
 {
 	if (c->error != NULL || c->name == NULL)
 		abort();
-	if (c->verb == IMAP_SEARCH)
+	if (c->verb == IMAP_SEARCH || c->verb == IMAP_SORT ||
+	    c->verb == IMAP_THREAD)
 		search(c);
 	else if (c->verb == IMAP_FETCH)
 		fetch(c);
@@ -172,6 +176,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		imap_ext_add(&opts.exts, IMAP_EXT_QRESYNC);
 		imap_ext_add(&opts.exts, IMAP_EXT_CREATE_SPECIAL_USE);
 		imap_ext_add(&opts.exts, IMAP_EXT_ID);
+		imap_ext_add(&opts.exts, IMAP_EXT_ESORT);
+		imap_ext_add(&opts.exts, IMAP_EXT_SORT_DISPLAY);
+		imap_ext_add(&opts.exts, IMAP_EXT_THREAD);
 	}
 	opts.utf8 = *data == '2';
 	r = imap_parse(&c, &opts, p, len - 1);

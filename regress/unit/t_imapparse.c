@@ -206,6 +206,25 @@ dump_search(struct ibuf *b, const struct imap_cmd *c)
 }
 
 static void
+dump_sort(struct ibuf *b, const struct imap_cmd *c)
+{
+	const struct imap_search	*s = &c->search;
+	uint32_t			 i;
+
+	for (i = 0; i < s->nsort; i++)
+		ibuf_addf(b, " %s%s", s->sort[i].reverse ? "-" : "",
+		    imap_sort_name(s->sort[i].by));
+	dump_search(b, c);
+}
+
+static void
+dump_thread(struct ibuf *b, const struct imap_cmd *c)
+{
+	ibuf_addf(b, " %s", imap_thread_name(c->search.thread));
+	dump_search(b, c);
+}
+
+static void
 dump_select(struct ibuf *b, const struct imap_cmd *c)
 {
 	const struct imap_select *s = &c->select;
@@ -273,10 +292,12 @@ static void (*const dumps[IMAP_VERB_MAX])(struct ibuf *,
 	[IMAP_RENAME] = dump_rename,
 	[IMAP_SEARCH] = dump_search,
 	[IMAP_SELECT] = dump_select,
+	[IMAP_SORT] = dump_sort,
 	[IMAP_STARTTLS] = dump_none,
 	[IMAP_STATUS] = dump_status,
 	[IMAP_STORE] = dump_store,
 	[IMAP_SUBSCRIBE] = dump_mailbox,
+	[IMAP_THREAD] = dump_thread,
 	[IMAP_UNSELECT] = dump_none,
 	[IMAP_UNSUBSCRIBE] = dump_mailbox,
 };
@@ -1000,6 +1021,70 @@ ATF_TC_BODY(store, tc)
 	    "BAD", 3) == 0);
 }
 
+ATF_TC_WITHOUT_HEAD(sort);
+ATF_TC_BODY(sort, tc)
+{
+	static const struct row good[] = {
+		/* RFC 5256, 3 */
+		{ "A282 SORT (SUBJECT) UTF-8 SINCE 1-Feb-1994",
+		    "SORT SUBJECT needs=2 SINCE 1-Feb-1994" },
+		{ "A283 SORT (SUBJECT REVERSE DATE) UTF-8 ALL",
+		    "SORT SUBJECT -DATE needs=1 ALL" },
+		{ "a uid sort (reverse cc Arrival FROM SIZE REVERSE TO) "
+		    "\"us-ascii\" NOT SEEN 1:3",
+		    "UID SORT -CC ARRIVAL FROM SIZE -TO needs=1 "
+		    "(UNSEEN 1:3)" },
+		{ "a SORT (DISPLAYFROM DISPLAYTO) {5+}\r\nutf-8 ALL",
+		    "SORT DISPLAYFROM DISPLAYTO needs=1 ALL" },
+		/* what comes twice decides once */
+		{ "a SORT (DATE SIZE REVERSE DATE SIZE TO) UTF-8 ALL",
+		    "SORT DATE SIZE TO needs=1 ALL" },
+		/* RFC 5267, 3.1 */
+		{ "E01 UID SORT RETURN (COUNT) (REVERSE DATE) UTF-8 UNDELETED "
+		    "UNKEYWORD $Junk", "UID SORT -DATE ret=8 needs=1 "
+		    "(UNDELETED UNKEYWORD $Junk)" },
+		{ "a SORT RETURN () (DATE) UTF-8 MODSEQ 3",
+		    "SORT DATE ret=4 modseq needs=2 MODSEQ 3" },
+		{ "a SORT (DATE) KOI8-R ALL", "NO [BADCHARSET "
+		    "(US-ASCII UTF-8)] Unsupported character set" },
+		{ "A283 THREAD ORDEREDSUBJECT UTF-8 SINCE 5-MAR-2000",
+		    "THREAD ORDEREDSUBJECT needs=2 SINCE 5-Mar-2000" },
+		{ "a UID THREAD references US-ASCII TEXT x",
+		    "UID THREAD REFERENCES needs=8 TEXT x" },
+		{ NULL, NULL }
+	};
+	static const struct row bad[] = {
+		{ "a SORT", "space" }, { "a SORT ", "Expected \"(\"" },
+		{ "a SORT DATE UTF-8 ALL", "Expected \"(\"" },
+		{ "a SORT () UTF-8 ALL", "Unknown sort criterion@8" },
+		{ "a SORT (DATE ) UTF-8 ALL", "Unknown sort criterion@13" },
+		{ "a SORT (FOO) UTF-8 ALL", "Unknown sort criterion@8" },
+		{ "a SORT (REVERSE) UTF-8 ALL", "space" },
+		{ "a SORT (REVERSE REVERSE DATE) UTF-8 ALL",
+		    "Unknown sort criterion@16" },
+		{ "a SORT (DATE) UTF-8", "space" },
+		{ "a SORT (DATE)", "space" }, { "a SORT (DATE", "Expected" },
+		{ "a SORT (DATE) UTF-8 FOO", "Unknown search key" },
+		{ "a SORT RETURN (FOO) (DATE) UTF-8 ALL", "return option" },
+		{ "a THREAD", "space" },
+		{ "a THREAD REFS UTF-8 ALL", "Unknown threading algorithm@9" },
+		{ "a THREAD REFERENCES", "space" },
+		{ "a THREAD REFERENCES UTF-8", "space" },
+		{ "a THREAD RETURN () REFERENCES UTF-8 ALL", "Unknown" },
+		{ NULL, NULL }
+	};
+	static const struct row plain[] = {
+		{ "a SORT (DATE) UTF-8 ALL", "Unknown command" },
+		{ "a THREAD REFERENCES UTF-8 ALL", "Unknown command" },
+		{ NULL, NULL }
+	};
+
+	setup();
+	table(&all, good);
+	refused(&all, bad);
+	refused(&base, plain);
+}
+
 ATF_TC_WITHOUT_HEAD(search);
 ATF_TC_BODY(search, tc)
 {
@@ -1326,6 +1411,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, fetch);
 	ATF_TP_ADD_TC(tp, store);
 	ATF_TP_ADD_TC(tp, search);
+	ATF_TP_ADD_TC(tp, sort);
 	ATF_TP_ADD_TC(tp, again);
 	ATF_TP_ADD_TC(tp, bounds);
 	ATF_TP_ADD_TC(tp, manyatts);
