@@ -29,7 +29,7 @@ class Checker:
         schema = self.resolve(schema)
         found = []
         for keyword, wants in schema.items():
-            if keyword in SAYS_NOTHING or keyword == 'additionalProperties':
+            if keyword in SAYS_NOTHING:
                 continue
             check = getattr(self, 'check_' + keyword)
             found += ['%s: %s' % (path, w) if isinstance(w, str) else w[0]
@@ -77,6 +77,27 @@ class Checker:
     def check_maxLength(self, wants, value, path):
         if isinstance(value, str) and len(value) > wants:
             yield 'too long: %r' % value[:80]
+
+    def check_maxItems(self, wants, value, path):
+        if isinstance(value, list) and len(value) > wants:
+            yield 'too many elements'
+
+    def check_minProperties(self, wants, value, path):
+        if isinstance(value, dict) and len(value) < wants:
+            yield 'too few members'
+
+    def check_maxProperties(self, wants, value, path):
+        if isinstance(value, dict) and len(value) > wants:
+            yield 'too many members'
+
+    def check_additionalProperties(self, wants, value, path):
+        """A schema for members that have names of their own; what is
+        refused is seen to by members()"""
+        if isinstance(wants, dict) and isinstance(value, dict):
+            for member in value:
+                for w in self.wrong(wants, value[member],
+                                    '%s.%s' % (path, member)):
+                    yield [w]
 
     def check_minItems(self, wants, value, path):
         if isinstance(value, list) and len(value) < wants:

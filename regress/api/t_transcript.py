@@ -23,17 +23,18 @@ TRACE = 'Traceparent: 00-%032x-%016x-01' % (1, 2)
 
 
 class Store(Server):
-    """As the page says: two accounts, an alias, a token"""
+    """As the page says: two accounts, their quota, an alias, a token"""
 
     def __init__(self):
         super().__init__(open_accounts=False)
         for name in 'joe@example.org', 'ann@example.org':
             self.admin('user', 'add', name, stdin=HASH)
+            self.admin('user', 'scram', name, stdin='demo\n')
         self.admin('alias', 'add', 'sales@example.org', 'joe@example.org')
         token = os.path.join(self.top, 'token')
         with open(token, 'w') as f:
             f.write(TOKEN + '\n')
-        self.args += ['-t', token]
+        self.args += ['-t', token, '-o', 'quota=1G']
         for name in page.reserved():
             self.args += ['-D', name]
 
