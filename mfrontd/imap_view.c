@@ -323,7 +323,7 @@ sync_flags(struct iview *v, const struct uidset *fresh)
 	sync_changed(v, fresh, &set);
 	for (uid = uidset_first(&it, &set); uid != 0;
 	    uid = uidset_next(&it)) {
-		if ((++n & 63) == 0 && io_full(&v->s->ls.io))
+		if ((++n & 63) == 0 && imap_full(v->s))
 			break;
 		seq = uidset_rank(&v->snap->uids, uid);
 		if (seq != 0)
