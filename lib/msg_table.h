@@ -357,6 +357,13 @@ MSG(st_info, R_ENGINE, R_AUTH|R_LISTENER, NOFD, 0)
 	U64(st_info, message)		/* largest it takes, 0: not said */
 	U32(st_info, recipients)	/* most of them in one upload */
 	U32(st_info, epoch)		/* of the event stream, 0: none */
+	U32(st_info, set)		/* characters of a set in a body */
+	U32(st_info, search)		/* enum stquery_key, as bits */
+	U32(st_info, nodes)		/* of a query, see stquery.h */
+	U32(st_info, depth)
+	U32(st_info, texts)
+	U32(st_info, sort)		/* enum imap_sort, as bits */
+	U32(st_info, thread)		/* enum imap_thread, as bits */
 END(st_info)
 
 /*

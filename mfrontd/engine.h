@@ -30,6 +30,7 @@
 #include "msg.h"
 #include "proc.h"
 #include "sterr.h"
+#include "stquery.h"
 #include "strow.h"
 #include "tmo.h"
 
@@ -107,6 +108,9 @@ struct estorage {
 	uint32_t		 limit_recipients;
 	uint32_t		 limit_upload_line;
 	uint32_t		 bound_ms;
+	struct stquery_can	 search;
+	uint32_t		 sort;		/* enum imap_sort, as bits */
+	uint32_t		 thread;	/* enum imap_thread, as bits */
 
 	/* the pool */
 	struct hconns		 idle;

@@ -71,6 +71,13 @@ tell_one(struct estorage *st, struct proc_peer *p)
 	m.message = st->limit_message;
 	m.recipients = st->limit_recipients;
 	m.epoch = st->epoch;
+	m.set = st->limit_set;
+	m.search = st->search.keys;
+	m.nodes = st->search.nodes;
+	m.depth = st->search.depth;
+	m.texts = st->search.texts;
+	m.sort = st->sort;
+	m.thread = st->thread;
 	proc_send(p, M_st_info, 0, 0, -1, &m);
 }
 
@@ -131,6 +138,43 @@ doc_limits(struct estorage *st, struct json *j)
 		st->limit_upload_line = UPLOAD_LINE;
 }
 
+/* A list of names in a capability's details; those we know, as bits. */
+static uint32_t
+doc_names(struct json *j, int i, const char *list,
+    uint32_t (*lookup)(const char *, size_t))
+{
+	const char	*name;
+	size_t		 len;
+	uint32_t	 bits = 0;
+
+	i = json_member(j, i, list);
+	if (json_type(j, i) != JSMN_ARRAY)
+		return 0;
+	for (i = json_first(j, i); i != -1; i = json_next(j, i))
+		if (json_str(j, i, &name, &len) == 1)
+			bits |= lookup(name, len);
+	return bits;
+}
+
+/* What it does not say that it can search or sort by is not asked for. */
+static void
+doc_search(struct estorage *st, struct json *j, int caps)
+{
+	int i = json_member(j, caps, "search");
+
+	st->search.nodes = STQUERY_NODES;
+	st->search.depth = STQUERY_DEPTH;
+	st->search.texts = STQUERY_TEXTS;
+	(void)json_u32(j, json_member(j, i, "nodes"), &st->search.nodes);
+	(void)json_u32(j, json_member(j, i, "depth"), &st->search.depth);
+	(void)json_u32(j, json_member(j, i, "texts"), &st->search.texts);
+	st->search.keys = doc_names(j, i, "keys", stquery_key);
+	st->sort = doc_names(j, json_member(j, caps, "sort"), "keys",
+	    stquery_sort);
+	st->thread = doc_names(j, json_member(j, caps, "thread"),
+	    "algorithms", stquery_thread);
+}
+
 static int
 doc_read(struct estorage *st, struct json *j)
 {
@@ -154,6 +198,7 @@ doc_read(struct estorage *st, struct json *j)
 	(void)json_u32(j, json_member(j, json_member(j, caps, "events"),
 	    "bound_ms"), &st->bound_ms);
 	doc_limits(st, j);
+	doc_search(st, j, caps);
 	return 0;
 }
 

@@ -927,6 +927,13 @@ listener_st_info(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->message = m->message;
 	st->recipients = m->recipients;
 	st->epoch = m->epoch;
+	st->set = m->set;
+	st->search.keys = m->search;
+	st->search.nodes = m->nodes;
+	st->search.depth = m->depth;
+	st->search.texts = m->texts;
+	st->sort = m->sort;
+	st->thread = m->thread;
 	if (lproto->storage != NULL)
 		lproto->storage(p, st);
 }

@@ -17,6 +17,7 @@
 #include "msg.h"
 #include "proc.h"
 #include "sterr.h"
+#include "stquery.h"
 #include "tmo.h"
 
 struct lsession;
@@ -115,6 +116,10 @@ struct lstorage {
 	uint64_t	 message;	/* largest, 0: not said */
 	uint32_t	 recipients;
 	uint32_t	 epoch;		/* event stream, 0: none now */
+	uint32_t	 set;		/* characters of a set in a body */
+	struct stquery_can search;
+	uint32_t	 sort;		/* enum imap_sort, as bits */
+	uint32_t	 thread;	/* enum imap_thread, as bits */
 	TAILQ_ENTRY(lstorage) entry;
 };
 

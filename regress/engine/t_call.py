@@ -473,7 +473,20 @@ class Answers(Call):
                       events=None, up=False)
         for chan in self.auth, self.imap:
             chan.until('st_info', up=1, message=99, recipients=5, caps=sum(
-                1 << CAP[c] for c in ('WRITE', 'AUTH', 'EVENTS')))
+                1 << CAP[c] for c in ('WRITE', 'AUTH', 'EVENTS')),
+                set=32768, search=0, nodes=1000, sort=0, thread=0)
+
+    def test_details(self):
+        """what it can search, sort and thread by; names of others and
+        details of another kind are nothing"""
+        super().begin(service(
+            search={'keys': ['and', 'not', 'uids', 'seek', 5, 'header:to'],
+                    'nodes': 7, 'depth': None, 'texts': 'x'},
+            sort={'keys': ['cc', 'to', 'DATE', '']},
+            thread={'algorithms': 'references'}), events=None, up=False)
+        self.imap.until('st_info', up=1, nodes=7, depth=32, texts=64,
+                        search=0x1 | 0x4 | 0x40000, sort=1 << 1 | 1 << 8,
+                        thread=0)
 
 
 class Who(Call):
