@@ -273,7 +273,7 @@ settings() {
 machine: $(nproc) processors, $(uname -sr), $(df -PT "$dir" | awk 'NR == 2 { print $2 }') in $dir
 load: one thread, $conns connections, each with one request under way; messages of 8 KB, 1,000 in each INBOX; $runs runs of $seconds s, medians
 both: $workers processes for each protocol, since there are $(nproc) processors; the same passwords, hashed with one round of SHA-1, so that logins are compared and not hashes (both remember logins, dovecot the hash, mfrontd that the password was right); no TLS; delivery, APPEND and expunge fsynced before the answer, flag changes not
-mfrontd: embedded store (SQLite, WAL, in groups), 1 engine, 2 hash workers, 32 MB of cached contents
+mfrontd: embedded store (SQLite, WAL, in groups), 1 engine, 2 hash workers, 32 MB of cached contents, 3 MB of listings
 dovecot: $(dovecot --version | cut -d' ' -f1), $mailbox, mail_fsync=optimized, login services and imap and pop3 with service_count=0 and client_limit=10000, $lmtps lmtp processes with service_count=0 (one client a process: it has no more), auth cache on
 EOF
 }
