@@ -208,6 +208,7 @@ struct iacct {
 	int		 refs;
 	struct mbox	*mboxes;	/* sorted by list_compare() */
 	size_t		 n;
+	size_t		 hint;		/* index last looked for */
 	uint32_t	 epoch;		/* it was read under, 0: not true */
 	uint32_t	 asked;		/* epoch of the answer coming in */
 	int		 changed;	/* told so while it was being read */

@@ -294,12 +294,17 @@ iacct_find(struct iacct *a, const char *name)
 struct mbox *
 iacct_by_id(struct iacct *a, const char *id)
 {
-	size_t i;
+	size_t i, at;
 
-	for (i = 0; i < a->n; i++)
-		if (a->mboxes[i].id != NULL &&
-		    strcmp(a->mboxes[i].id, id) == 0)
-			return &a->mboxes[i];
+	/* mostly it is the one that it was before */
+	for (i = 0; i < a->n; i++) {
+		at = (a->hint + i) % a->n;
+		if (a->mboxes[at].id != NULL &&
+		    strcmp(a->mboxes[at].id, id) == 0) {
+			a->hint = at;
+			return &a->mboxes[at];
+		}
+	}
 	return NULL;
 }
 
