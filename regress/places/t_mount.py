@@ -94,6 +94,45 @@ class Mounts(WholeTest):
         r = c.ok('STATUS Archive/2019 (MESSAGES UIDNEXT)')
         self.assertIn('2', repr(r))
 
+    def test_copy(self):
+        """COPY and MOVE between storages: all that a message is goes along,
+        nothing is lost where the other one is down"""
+        c = self.imap()
+        c.ok('CREATE Archive/2019')
+        for n in range(20):
+            c.append('INBOX', LETTER % b'm %d' % n,
+                     ['\\Seen', 'k%d' % n], '%2d-Jan-2019 10:00:00 +0100' %
+                     (n + 1))
+        c.append('INBOX', LETTER % b'big' + b'x' * 3000000)
+        c.ok('SELECT INBOX')
+        items = '(FLAGS INTERNALDATE BODY.PEEK[])'
+
+        def known(r):
+            for _, d in r.fetched():
+                d['FLAGS'] = {f for f in d['FLAGS'] if f != '\\Recent'}
+            return [d for _, d in r.fetched()]
+        before = known(c.ok('FETCH 1:* ' + items))
+        r = c.ok('COPY 1:* Archive/2019')
+        self.assertEqual('COPYUID', r.code)
+        self.assertEqual(['1:21', '1:21'], r.codedata.split()[1:])
+        r = c.ok('MOVE 3:4,21 Archive/INBOX')
+        self.assertEqual(3, len(r.all('EXPUNGE')))
+        self.assertEqual(18, c.exists)
+        for to in ('Archive/Down/INBOX', 'Archive', 'Archive/None'):
+            for how in ('COPY', 'MOVE'):
+                c.no('%s 1 %s' % (how, to))
+        c.ok('NOOP')
+        self.assertEqual(18, c.exists)
+        c.ok('SELECT Archive/2019')
+        self.assertEqual(before, known(c.ok('FETCH 1:* ' + items)))
+        c.ok('UID MOVE 5 INBOX')        # and back
+        self.assertEqual(20, c.exists)
+        c.ok('SELECT Archive/INBOX')
+        self.assertEqual([before[n] for n in (2, 3, 20)],
+                         known(c.ok('FETCH 1:* ' + items)))
+        c.ok('SELECT INBOX')
+        self.assertEqual([before[4]], known(c.ok('FETCH * ' + items)))
+
     def test_down(self):
         """what is down is down alone"""
         c = self.imap()
