@@ -1,0 +1,123 @@
+"""The backends of etc/examples: one that runs, mfrontctl check of it, and a
+whole mfrontd before it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+for folder in ('mail', 'house', 'check'):
+    sys.path.insert(0, os.path.join(HERE, '..', folder))
+
+import kit                                              # noqa: E402
+from mail import MailTest, letter                       # noqa: E402, F401
+from house import TOP                                   # noqa: E402
+from whole import SLOW, free_port                       # noqa: E402
+
+EXAMPLES = os.path.join(TOP, 'etc', 'examples')
+USERS = ('joe', 'jim', 'ann')
+
+
+class Example:
+    """A backend in a folder of its own; start(), kill() and start() again
+    keep what is there"""
+
+    def __init__(self, name):
+        self.name, self.proc = name, None
+        if name.endswith('.mjs') and shutil.which('node') is None:
+            raise unittest.SkipTest('node is not installed')
+        self.top = tempfile.mkdtemp(prefix='example.')
+        self.port = free_port()
+        self.url = 'http://127.0.0.1:%d/v1' % self.port
+        self.storage = 'storage "main" url "%s"' % self.url
+        where = '127.0.0.1:%d' % self.port
+        self.args = {'readonly.py': [self.path('mail'), str(self.port)],
+                     'maildir.py': [self.path('mail'), where],
+                     'sqlite.py': [self.path('db'), where],
+                     'tickets.py': [self.path('db'), where],
+                     'memory.mjs': [str(self.port)]}[name]
+        self.prepare()
+
+    def prepare(self):
+        if self.name == 'maildir.py':
+            for user in USERS:
+                for sub in ('cur', 'new', 'tmp'):
+                    os.makedirs(self.path('mail', user, sub))
+        elif self.name == 'readonly.py':
+            os.makedirs(self.path('mail'))
+
+    def path(self, *names):
+        return os.path.join(self.top, *names)
+
+    def command(self, *args):
+        run = [sys.executable] if self.name.endswith('.py') else ['node']
+        return run + [os.path.join(EXAMPLES, self.name), *args]
+
+    def start(self):
+        env = dict(os.environ, PYTHONDONTWRITEBYTECODE='1')
+        with open(self.path('log'), 'ab') as log:
+            self.proc = subprocess.Popen(self.command(*self.args), stderr=log,
+                                         stdout=log, env=env)
+        end = time.monotonic() + 20 * SLOW
+        while True:
+            try:
+                socket.create_connection(('127.0.0.1', self.port)).close()
+                return self
+            except ConnectionRefusedError:
+                pass
+            assert self.proc.poll() is None, self.log()
+            assert time.monotonic() < end, 'it does not begin'
+            time.sleep(0.02)
+
+    def kill(self):
+        self.proc.kill()
+        self.proc.wait()
+
+    def log(self):
+        """What it complains of; not what it tells of each request"""
+        with open(self.path('log'), errors='replace') as f:
+            return ''.join(line for line in f if ' HTTP/1.1" ' not in line)
+
+    def end(self):
+        if self.proc is not None:
+            self.kill()
+        shutil.rmtree(self.top, ignore_errors=True)
+
+    def check(self, *args):
+        return kit.check(self.url, '-a', 'joe', '-A', 'jim', *args)
+
+
+def begun(test, name):
+    example = Example(name)
+    test.addCleanup(example.end)
+    return example.start()
+
+
+class HouseTest(MailTest):
+    """A whole mfrontd before an example; .backend is that"""
+
+    example = None
+    users = USERS
+
+    def begin(self, **over):
+        self.backend = begun(self, self.example)
+        return super().begin(storage=self.backend.storage, **over)
+
+    def finish(self):
+        super().finish()
+        self.assertEqual('', self.backend.log())
+
+    def curl(self, path, *more, protocol='imap', status=0):
+        return self.run_ok(
+            'curl', '-sS', '--max-time', '60', '--user', 'joe:pw', *more,
+            '%s://localhost:%d/%s' % (protocol, self.port(protocol, 'plain'),
+                                      path), status=status)
+
+
+__all__ = ['EXAMPLES', 'Example', 'HouseTest', 'SLOW', 'begun', 'letter',
+           'unittest']
