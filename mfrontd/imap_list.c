@@ -314,7 +314,9 @@ status_tell(struct iop *op, const struct mbox *mb)
 	uint32_t	 item;
 	int		 n = 0;
 
-	if (op->cmd.status.items & IMAP_STATUS_HIGHESTMODSEQ)
+	/* RFC 7162, 3.1.7: 0 of a mailbox without modseqs */
+	if (op->cmd.status.items & IMAP_STATUS_HIGHESTMODSEQ &&
+	    iop_has(op, CAP_MODSEQ))
 		view_condstore(s);
 	(void)ibuf_adds(b, "* STATUS ");
 	(void)imap_put_mailbox(b, op->cmd.status.mailbox, 0);

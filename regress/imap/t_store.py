@@ -166,6 +166,8 @@ class Store(Stored):
         r = self.c.ok('SELECT INBOX')
         self.assertIn('NOMODSEQ', r.codes())
         self.assertNotIn('HIGHESTMODSEQ', r.codes())
+        self.assertEqual({'HIGHESTMODSEQ': 0}, self.c.ok(
+            'STATUS INBOX (HIGHESTMODSEQ)').one('STATUS').data[1])
         r = self.c.ok('STORE 1:2 +FLAGS (\\Seen kw)')
         self.assertEqual({1: {'\\seen', 'kw'}, 2: {'\\seen', 'kw'}},
                          self.told(r))
