@@ -36,10 +36,9 @@ check_row(const struct row *r)
 	said = stquery_put(&b, cmd.search.key, &can);
 	can.keys = ALL;
 	ATF_CHECK_EQ_MSG(r->said, said, "%s: %d", r->search, said);
-	ATF_CHECK_MSG(ibuf_size(&b) == strlen(r->query) &&
-	    memcmp(ibuf_data(&b), r->query, ibuf_size(&b)) == 0,
-	    "%s: %.*s", r->search, (int)ibuf_size(&b),
-	    (const char *)ibuf_data(&b));
+	ATF_REQUIRE_EQ(0, ibuf_add_n8(&b, '\0'));
+	ATF_CHECK_STREQ_MSG(r->query, (const char *)ibuf_data(&b), "%s",
+	    r->search);
 	imap_cmd_free(&cmd);
 	ibuf_fini(&b);
 }
