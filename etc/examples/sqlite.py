@@ -143,6 +143,8 @@ class Sqlite(mfstore.Store):
         self.db.execute('INSERT OR REPLACE INTO highest VALUES (?, ?, ?)', (account, name, uidvalidity))
 
     def create(self, account, body):
+        if body['name'] != 'INBOX' and not self.taken(account, 'INBOX'):
+            self.create(account, {'name': 'INBOX'})     # which it has with its first request
         need(not self.taken(account, body['name']), 'exists')
         ident, v = self.number(account, body['name'])
         self.db.execute('INSERT INTO mailbox(id, account, name, uidvalidity, roles) VALUES (?, ?, ?, ?, ?)',

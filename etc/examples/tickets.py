@@ -157,6 +157,7 @@ class Tickets(mfstore.Store):
             return self.row(self.find(desk, ident))
 
     def create(self, desk, body):
+        self.queue(desk, 'INBOX')               # which it has with its first request
         need(not self.one('SELECT * FROM queue WHERE desk = ? AND name = ?', desk, body['name']), 'exists')
         return self.row(self.new_queue(desk, body['name'], body.get('roles', [])))
 
