@@ -146,7 +146,8 @@ events_done(struct hreq *r, enum st_code code, const char *text,
 
 	log_debug("storage %s: events: %s", st->name, text);
 	events_lost(st);
-	if (code == ST_CURSOR_TOO_OLD) {
+	/* what it does not understand can be another program's by now */
+	if (code == ST_CURSOR_TOO_OLD || code == ST_BAD_REQUEST) {
 		free(st->cursor);
 		st->cursor = NULL;
 	}

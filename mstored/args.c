@@ -70,6 +70,14 @@ args_set(struct args *a, int i, size_t max, struct uidset *set)
 }
 
 int
+args_find(const struct args *a, int object, const char *name)
+{
+	int i = json_member(&a->j, object, name);
+
+	return i != -1 && json_is_null(&a->j, i) ? -1 : i;
+}
+
+int
 args_first(const struct args *a, int i)
 {
 	return json_first(&a->j, i);

@@ -23,6 +23,8 @@ struct args {
 int	 args_parse(struct args *, struct ibuf *, const char *const *);
 void	 args_fini(struct args *);
 
+/* A member of an object, or -1: null is the same as none. */
+int	 args_find(const struct args *, int, const char *);
 int	 args_text(struct args *, int, const char **, size_t *);
 int	 args_set(struct args *, int, size_t, struct uidset *);
 /*

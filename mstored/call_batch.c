@@ -456,8 +456,8 @@ batch_item(struct batch *b, struct args *a, int i)
 		return ST_BAD_REQUEST;
 	if (json_unknown(&a->j, i, HAS(CAP_CACHE) ? known : known_base) != -1)
 		return ST_UNKNOWN_PARAMETER;
-	parts = json_member(&a->j, i, "parts");
-	if ((parts == -1) == (json_member(&a->j, i, "id") == -1))
+	parts = args_find(a, i, "parts");
+	if ((parts == -1) == (args_find(a, i, "id") == -1))
 		return ST_BAD_REQUEST;
 	if ((r = parts != -1 ? batch_parts(b, it, a, parts) :
 	    batch_id(a, i, &it->id)) != ST_OK ||

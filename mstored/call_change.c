@@ -147,9 +147,9 @@ patch_flags(struct patch_call *c, struct args *a)
 {
 	int set, add, remove;
 
-	set = json_member(&a->j, 0, "set");
-	add = json_member(&a->j, 0, "add");
-	remove = json_member(&a->j, 0, "remove");
+	set = args_find(a, 0, "set");
+	add = args_find(a, 0, "add");
+	remove = args_find(a, 0, "remove");
 	if (set != -1) {
 		c->set = c->has_add = 1;
 		return add == -1 && remove == -1 &&

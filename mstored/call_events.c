@@ -250,8 +250,9 @@ events_since(const struct head *hd, int64_t *pos)
 		*pos = server.seq;
 		return ST_OK;
 	}
+	/* also one that is none of ours: who has it must look again */
 	if (n < 0 || name_get_cursor(&epoch, pos, text, (size_t)n) == -1)
-		return ST_BAD_REQUEST;
+		return ST_CURSOR_TOO_OLD;
 	if ((code = store_seq(server.store, &last, &floor)) != ST_OK)
 		return code;
 	return epoch != store_epoch(server.store) || *pos < floor ||

@@ -159,18 +159,21 @@ class Events(EngineTest):
             self.epoch_is(epoch)
 
     def test_too_old(self):
-        """410: from now on, in a new epoch"""
+        """410: from now on, in a new epoch; so if the cursor is not
+        understood, as by another program that is there now"""
         self.begin()
-        r = self.live()
-        r.hang_up()
-        self.epoch_is(0)
-        r = self.stream()
-        self.assertEqual('/v1/events?since=c0', r.target)
-        r.answer(problem(410, 'cursor-too-old'))
-        r = self.stream()
-        self.assertEqual('/v1/events', r.target)
-        self.head(r, 'c9')
-        self.epoch_is(2)
+        r, cursor, epoch = self.live(), 'c0', 1
+        for status, code in (410, 'cursor-too-old'), (400, 'bad-request'):
+            r.hang_up()
+            self.epoch_is(0)
+            r = self.stream()
+            self.assertEqual('/v1/events?since=' + cursor, r.target)
+            r.answer(problem(status, code))
+            r = self.stream()
+            self.assertEqual('/v1/events', r.target)
+            cursor, epoch = 'c9', epoch + 1
+            self.head(r, cursor)
+            self.epoch_is(epoch)
 
     @atf.timeout(240)
     def test_nonsense(self):

@@ -65,7 +65,7 @@ class Batch(StoreTest):
         header, rows = self.batch([
             {'id': one, 'flags': ['\\Seen', 'a'],
              'date': '2001-02-03T04:05:06+07:00', 'cache': 'sum'},
-            {'id': two}, {'id': one}]).lines()
+            {'id': two, 'parts': None, 'flags': None}, {'id': one}]).lines()
         change = header['change']
         self.assertEqual((change['mailbox'], change['modseq_before']),
                          (self.m, before))
@@ -120,7 +120,8 @@ class Batch(StoreTest):
         small, large = os.urandom(5000), os.urandom(200000)
         s, l = self.blob(small), self.blob(large)
         header, rows = self.batch([
-            {'parts': [{'id': s}, {'id': s, 'offset': 100, 'length': 50},
+            {'id': None,
+             'parts': [{'id': s}, {'id': s, 'offset': 100, 'length': 50},
                        {'id': l, 'offset': 199990},
                        {'id': s, 'offset': 5000}]},
             {'parts': [{'id': l, 'length': 150000}, {'id': s},

@@ -67,7 +67,9 @@ class Change(StoreTest):
                      {'uids': '7:9', 'add': ['y']},
                      {'uids': '1:2', 'remove': ['z']},
                      {'uids': '1:2', 'set': ['x']},
-                     {'uids': '1', 'add': []}):
+                     {'uids': '1', 'add': []},
+                     {'uids': '1:2', 'set': None, 'remove': ['z']},
+                     {'uids': '1:2', 'set': ['x'], 'add': None}):
             header, rows = self.patch(**body).lines()
             self.assertEqual((header['change']['modseq_before'],
                               header['change']['modseq'], rows),

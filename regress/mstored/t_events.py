@@ -124,12 +124,12 @@ class Events(StoreTest):
         ev.close()
 
     def test_bad_cursor(self):
-        """Nonsense is 400; a cursor of another store or the future is 410"""
+        """Nonsense, a cursor of another store, or of the future: too old"""
         cursor = self.c.ask('GET', box('joe')).lines()[0]['cursor']
         epoch, seq = cursor.split('-')
         for bad in 'x', '', cursor + 'x', '-1', epoch + '-01':
-            self.code(self.c.ask('GET', '/events?since=' + bad), 400,
-                      'bad-request')
+            self.code(self.c.ask('GET', '/events?since=' + bad), 410,
+                      'cursor-too-old')
         for old in ('%s-%d' % (epoch, int(seq) + 1000),
                     '%08x-%s' % (int(epoch, 16) ^ 1, seq)):
             self.code(self.c.ask('GET', '/events?since=' + old), 410,
