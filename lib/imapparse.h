@@ -52,6 +52,8 @@
 #define IMAP_PARTS_MAX		64	/* numbers in a section: 1.2.3... */
 #define IMAP_PATTERNS_MAX	50
 #define IMAP_ID_MAX		30	/* fields (RFC 2971, 3.3) */
+#define IMAP_META_MAX		100	/* entries of a command */
+#define IMAP_META_NAME_MAX	255	/* bytes of an entry's name */
 
 /*
  * Extensions whose syntax the parser knows.  The caller passes the set it
@@ -70,10 +72,14 @@ enum imap_ext {
 	IMAP_EXT_IDLE,			/* RFC 2177 */
 	IMAP_EXT_LIST_EXTENDED,		/* RFC 5258 */
 	IMAP_EXT_LIST_STATUS,		/* RFC 5819 */
+	IMAP_EXT_METADATA,		/* RFC 5464 */
 	IMAP_EXT_MOVE,			/* RFC 6851 */
 	IMAP_EXT_NAMESPACE,		/* RFC 2342 */
+	IMAP_EXT_OBJECTID,		/* RFC 8474 */
 	IMAP_EXT_QRESYNC,		/* RFC 7162 */
+	IMAP_EXT_QUOTA,			/* RFC 9208 */
 	IMAP_EXT_SASL_IR,		/* RFC 4959 */
+	IMAP_EXT_SAVEDATE,		/* RFC 8514 */
 	IMAP_EXT_SEARCHRES,		/* RFC 5182 */
 	IMAP_EXT_SORT,			/* RFC 5256 */
 	IMAP_EXT_SORT_DISPLAY,		/* RFC 5957 */
@@ -137,6 +143,9 @@ enum imap_verb {
 	IMAP_EXAMINE,
 	IMAP_EXPUNGE,
 	IMAP_FETCH,
+	IMAP_GETMETADATA,
+	IMAP_GETQUOTA,
+	IMAP_GETQUOTAROOT,
 	IMAP_ID,
 	IMAP_IDLE,
 	IMAP_LIST,
@@ -149,6 +158,8 @@ enum imap_verb {
 	IMAP_RENAME,
 	IMAP_SEARCH,
 	IMAP_SELECT,
+	IMAP_SETMETADATA,
+	IMAP_SETQUOTA,
 	IMAP_SORT,
 	IMAP_STARTTLS,
 	IMAP_STATUS,
@@ -218,7 +229,7 @@ const char *imap_use_role(uint32_t);
 /* The attribute of a role: "\\Sent" for "sent", NULL if there is none. */
 const char *imap_use_attr(const char *);
 
-struct imap_mailbox {			/* DELETE, SUBSCRIBE, UNSUBSCRIBE */
+struct imap_mailbox {			/* DELETE, SUBSCRIBE, GETQUOTAROOT */
 	const char	*mailbox;
 };
 
@@ -456,6 +467,31 @@ struct imap_id {
 	uint32_t	 n;		/* 0: ID NIL */
 };
 
+struct imap_quota {			/* GETQUOTA, SETQUOTA */
+	struct hstr	 root;
+};
+
+struct imap_meta_entry {
+	const char	*name;		/* lower case, meta_name_ok() */
+	struct hstr	 value;		/* SETMETADATA: may hold NUL; p NULL:
+					 * NIL */
+};
+
+enum imap_meta_depth {
+	META_DEPTH_0,
+	META_DEPTH_1,
+	META_DEPTH_INFINITY
+};
+
+struct imap_metadata {			/* GETMETADATA, SETMETADATA */
+	const char	*mailbox;	/* "": the server's */
+	struct imap_meta_entry *entry;	/* each name once */
+	uint32_t	 n;
+	int		 has_maxsize;
+	uint32_t	 maxsize;
+	enum imap_meta_depth depth;
+};
+
 struct imap_enable {
 	const struct hstr *name;
 	uint32_t	 n;
@@ -486,6 +522,8 @@ struct imap_cmd {
 		struct imap_list	 list;
 		struct imap_login	 login;
 		struct imap_mailbox	 mailbox;
+		struct imap_metadata	 metadata;
+		struct imap_quota	 quota;
 		struct imap_rename	 rename;
 		struct imap_search	 search;
 		struct imap_select	 select;

@@ -386,7 +386,7 @@ scan_literal(struct imap_scan *s, struct hstr *out)
 		return scan_bad(s, "Literal is cut off");
 	out->p = s->buf + s->pos;
 	out->len = (size_t)lit.size;
-	if (memchr(out->p, '\0', out->len) != NULL)
+	if (!lit.binary && memchr(out->p, '\0', out->len) != NULL)
 		return scan_bad(s, "NUL in a literal");
 	s->pos += out->len;
 	return 0;
@@ -425,6 +425,14 @@ scan_nstring(struct imap_scan *s, struct hstr *out)
 		return 0;
 	}
 	return scan_string(s, out);
+}
+
+int
+scan_nstring8(struct imap_scan *s, struct hstr *out)
+{
+	if (scan_peek(s) == '~')
+		return scan_literal(s, out);
+	return scan_nstring(s, out);
 }
 
 int

@@ -51,6 +51,7 @@ int	 scan_atom(struct imap_scan *, struct hstr *);
 int	 scan_astring(struct imap_scan *, struct hstr *);
 int	 scan_string(struct imap_scan *, struct hstr *);
 int	 scan_nstring(struct imap_scan *, struct hstr *);
+int	 scan_nstring8(struct imap_scan *, struct hstr *); /* or literal8 */
 int	 scan_list_mailbox(struct imap_scan *, struct hstr *);
 /* An announcement that ends the buffer: APPEND's message. */
 int	 scan_message(struct imap_scan *, struct imap_literal *);
@@ -83,12 +84,16 @@ int	 scan_is(const struct hstr *, const char *);
 /* The parsers of commands, behind their name. */
 int	 imapparse_create(struct imap_scan *);
 int	 imapparse_fetch(struct imap_scan *);
+int	 imapparse_getmetadata(struct imap_scan *);
+int	 imapparse_getquota(struct imap_scan *);
 int	 imapparse_list(struct imap_scan *);
 int	 imapparse_lsub(struct imap_scan *);
 int	 imapparse_search(struct imap_scan *);
 int	 imapparse_sort(struct imap_scan *);
 int	 imapparse_thread(struct imap_scan *);
 int	 imapparse_select(struct imap_scan *);
+int	 imapparse_setmetadata(struct imap_scan *);
+int	 imapparse_setquota(struct imap_scan *);
 int	 imapparse_status(struct imap_scan *);
 int	 imapparse_store(struct imap_scan *);
 

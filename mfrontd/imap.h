@@ -12,6 +12,7 @@
  *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
  *	imap_fetch.c		FETCH; imap_part.c renders the items
  *	imap_carry.c		messages copied where the storage does not
+ *	imap_quota.c		GETQUOTA, GETQUOTAROOT
  *	imap_store.c, imap_copy.c, imap_append.c, imap_search.c
  *
  * A command is an iop: its entry's exec runs at once and either completes
@@ -172,6 +173,8 @@ void	 imap_greet(struct lsession *);
 void	 imap_secured(struct lsession *);
 void	 imap_login_done(struct lsession *, enum st_code, const char *);
 void	 imap_capabilities(struct imap *, struct ibuf *);
+/* What the session's commands may have; good until the next call. */
+const struct imap_parse_opts *imap_syntax(const struct imap *);
 void	 cmd_capability(struct iop *);
 void	 cmd_login(struct iop *);
 void	 cmd_authenticate(struct iop *);
@@ -293,6 +296,11 @@ void	 cmd_delete(struct iop *);
 void	 cmd_rename(struct iop *);
 void	 cmd_subscribe(struct iop *);
 void	 cmd_unsubscribe(struct iop *);
+
+/* imap_quota.c */
+void	 cmd_getquota(struct iop *);
+void	 cmd_getquotaroot(struct iop *);
+void	 cmd_setquota(struct iop *);
 
 /*
  * Mirrors: which messages a mailbox has and their flags, as of a modseq.

@@ -147,7 +147,7 @@ input_literal(struct imap *s, const struct imap_literal *lit)
 		input_collect(s, lit);
 		return;
 	}
-	r = imap_parse(&cmd, &imap_opts, p, len);
+	r = imap_parse(&cmd, imap_syntax(s), p, len);
 	if (r == IMAP_BAD) {
 		input_refuse(s, &cmd, lit);
 		imap_cmd_free(&cmd);
@@ -200,7 +200,7 @@ input_line(struct imap *s)
 		input_reset(s);
 		return;
 	}
-	if (imap_parse(&cmd, &imap_opts, p, len) != IMAP_OK) {
+	if (imap_parse(&cmd, imap_syntax(s), p, len) != IMAP_OK) {
 		input_refuse(s, &cmd, NULL);
 		imap_cmd_free(&cmd);
 		return;

@@ -13,9 +13,35 @@
 
 #define SASL_LINE_MAX	8192	/* of base64 */
 
+/* What the session's own storage must have, each for itself. */
+static const struct {
+	enum st_cap	 cap;
+	enum imap_ext	 ext;
+	const char	*name;
+} by_storage[] = {
+	{ CAP_QUOTA,	IMAP_EXT_QUOTA,
+	    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE" },
+};
+#define NBY_STORAGE	(sizeof(by_storage) / sizeof(by_storage[0]))
+
+const struct imap_parse_opts *
+imap_syntax(const struct imap *s)
+{
+	static struct imap_parse_opts	opts;
+	size_t				i;
+
+	opts = imap_opts;
+	for (i = 0; i < NBY_STORAGE && s->state != IMAP_NOAUTH; i++)
+		if (imap_has(s, by_storage[i].cap))
+			imap_ext_add(&opts.exts, by_storage[i].ext);
+	return &opts;
+}
+
 void
 imap_capabilities(struct imap *s, struct ibuf *b)
 {
+	size_t i;
+
 	(void)ibuf_adds(b, "CAPABILITY IMAP4rev1 SASL-IR LITERAL+ ID ENABLE "
 	    "IDLE");
 	if (s->state == IMAP_NOAUTH) {
@@ -31,6 +57,9 @@ imap_capabilities(struct imap *s, struct ibuf *b)
 		(void)ibuf_adds(b, " MOVE");
 	if (imap_has(s, CAP_MODSEQ))
 		(void)ibuf_adds(b, " CONDSTORE");
+	for (i = 0; i < NBY_STORAGE; i++)
+		if (imap_has(s, by_storage[i].cap))
+			(void)ibuf_addf(b, " %s", by_storage[i].name);
 }
 
 void

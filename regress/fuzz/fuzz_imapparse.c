@@ -38,6 +38,11 @@ const struct fuzz_seed fuzz_seeds[] = {
 	FUZZ_SEED("1a ENABLE CONDSTORE UTF8=ACCEPT"),
 	FUZZ_SEED("2a UID MOVE * \"\xc3\xa9\""),
 	FUZZ_SEED("1a UID EXPUNGE 3:4"),
+	FUZZ_SEED("1a GETQUOTAROOT x"),
+	FUZZ_SEED("1a SETQUOTA \"\" (STORAGE 512 MESSAGE 1)"),
+	FUZZ_SEED("1a GETMETADATA (MAXSIZE 1024 DEPTH infinity) \"\" "
+	    "(/shared/comment /private/comment)"),
+	FUZZ_SEED("1a SETMETADATA x (/shared/a ~{2+}\r\nab /private/b NIL)"),
 };
 const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
 
@@ -179,6 +184,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		imap_ext_add(&opts.exts, IMAP_EXT_ESORT);
 		imap_ext_add(&opts.exts, IMAP_EXT_SORT_DISPLAY);
 		imap_ext_add(&opts.exts, IMAP_EXT_THREAD);
+		imap_ext_add(&opts.exts, IMAP_EXT_QUOTA);
+		imap_ext_add(&opts.exts, IMAP_EXT_METADATA);
 	}
 	opts.utf8 = *data == '2';
 	r = imap_parse(&c, &opts, p, len - 1);

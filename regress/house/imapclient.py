@@ -80,14 +80,16 @@ class Parser:
             self.fail('too big')
         return n
 
-    def string(self):
+    def string(self, binary=False):
         if self.at(b'"'):
             s = self.match(QUOTED).group(1)
             return re.sub(rb'\\(.)', rb'\1', s)
-        m = self.match(re.compile(rb'\{(\d+)\}\r\n'))
+        nul = binary and self.at(b'~')
+        m = self.match(re.compile(rb'~?\{(\d+)\}\r\n' if binary else
+                                  rb'\{(\d+)\}\r\n'))
         n = int(m.group(1))
         s = self.data[self.pos:self.pos + n]
-        if len(s) != n or b'\0' in s:
+        if len(s) != n or (b'\0' in s and not nul):
             self.fail('literal')
         self.pos += n
         return s
@@ -246,7 +248,9 @@ def untagged(r, p):
     r.type = p.match(re.compile(rb'[A-Z0-9]+')).group().decode()
     how = {'FLAGS': p_flags, 'CAPABILITY': p_words, 'ENABLED': p_words,
            'SEARCH': p_search, 'LIST': p_list, 'LSUB': p_list,
-           'STATUS': p_status, 'NAMESPACE': p_values, 'ID': p_values}
+           'STATUS': p_status, 'NAMESPACE': p_values, 'ID': p_values,
+           'QUOTA': p_quota, 'QUOTAROOT': p_quotaroot,
+           'METADATA': p_metadata}
     if r.type not in how:
         p.fail('what?')
     r.data = how[r.type](p)
@@ -297,6 +301,53 @@ def p_list(p):
     delimiter = None if p.nil() else p.string()
     p.take(b' ')
     return attributes, delimiter, p.astring()
+
+
+def p_quota(p):
+    """(root, {resource: (used, limit)}), RFC 9208"""
+    p.take(b' ')
+    root, found = p.astring(), {}
+    p.take(b' ')
+
+    def one():
+        name = p.match(ATOM).group().decode()
+        p.take(b' ')
+        used = p.number((1 << 63) - 1)
+        p.take(b' ')
+        if name in found:
+            p.fail('twice')
+        found[name] = used, p.number((1 << 63) - 1)
+    p.list(one)
+    if not found:
+        p.fail('no resource')
+    return root, found
+
+
+def p_quotaroot(p):
+    """(mailbox, [roots])"""
+    names = []
+    while p.at(b' '):
+        p.take(b' ')
+        names.append(p.astring())
+    return names[0], names[1:]
+
+
+def p_metadata(p):
+    """(mailbox, {entry: value}), RFC 5464"""
+    p.take(b' ')
+    name, found = p.astring(), {}
+    p.take(b' ')
+
+    def one():
+        entry = p.astring().decode()
+        p.take(b' ')
+        if entry in found:
+            p.fail('twice')
+        found[entry] = None if p.nil() else p.string(True)
+    p.list(one)
+    if not found:
+        p.fail('no entry')
+    return name, found
 
 
 def p_status(p):

@@ -30,10 +30,7 @@ class StoreHouse(WholeTest):
     def begin(self, capabilities=ALL, prepare=None, **over):
         """prepare: called with a client of the store, before the house"""
         if self.store is None:
-            self.port = free_port()
-            self.store = Server('-l', '127.0.0.1:%d' % self.port)
-            self.addCleanup(self.store.remove)
-            self.addCleanup(self.store_ended)
+            self.store_new()
         self.capabilities = capabilities
         if prepare is not None:
             # with everything on, so that it can be filled
@@ -49,6 +46,12 @@ class StoreHouse(WholeTest):
         house = super().begin(**over)
         house.logged(r'storage main: mstored \S+ is up')
         return house
+
+    def store_new(self):
+        self.port = free_port()
+        self.store = Server('-l', '127.0.0.1:%d' % self.port)
+        self.addCleanup(self.store.remove)
+        self.addCleanup(self.store_ended)
 
     def store_start(self):
         off = [arg for name in sorted(ALL - self.capabilities)

@@ -382,7 +382,7 @@ class Status(Boxes):
                                                    'RECENT')['RECENT'])
         other.no('STATUS nobody (MESSAGES)', code='NONEXISTENT')
         for text in ('INBOX', 'INBOX ()', 'INBOX (FOO)', 'INBOX MESSAGES',
-                     'INBOX (MESSAGES', 'INBOX (SIZE)', 'INBOX (DELETED)'):
+                     'INBOX (MESSAGES', 'INBOX (SIZE)'):
             other.bad('STATUS ' + text)
 
     def check_levels(self, level):

@@ -225,6 +225,30 @@ dump_thread(struct ibuf *b, const struct imap_cmd *c)
 }
 
 static void
+dump_quota(struct ibuf *b, const struct imap_cmd *c)
+{
+	dump_str(b, "root", &c->quota.root);
+}
+
+static void
+dump_metadata(struct ibuf *b, const struct imap_cmd *c)
+{
+	const struct imap_metadata *m = &c->metadata;
+	uint32_t i;
+
+	ibuf_addf(b, " '%s'", m->mailbox);
+	if (m->has_maxsize)
+		ibuf_addf(b, " max=%u", m->maxsize);
+	if (m->depth != META_DEPTH_0)
+		ibuf_addf(b, " depth=%d", m->depth);
+	for (i = 0; i < m->n; i++) {
+		ibuf_addf(b, " %s", m->entry[i].name);
+		if (c->verb == IMAP_SETMETADATA)
+			dump_str(b, "", &m->entry[i].value);
+	}
+}
+
+static void
 dump_select(struct ibuf *b, const struct imap_cmd *c)
 {
 	const struct imap_select *s = &c->select;
@@ -280,6 +304,9 @@ static void (*const dumps[IMAP_VERB_MAX])(struct ibuf *,
 	[IMAP_EXAMINE] = dump_select,
 	[IMAP_EXPUNGE] = dump_expunge,
 	[IMAP_FETCH] = dump_fetch,
+	[IMAP_GETMETADATA] = dump_metadata,
+	[IMAP_GETQUOTA] = dump_quota,
+	[IMAP_GETQUOTAROOT] = dump_mailbox,
 	[IMAP_ID] = dump_id,
 	[IMAP_IDLE] = dump_none,
 	[IMAP_LIST] = dump_list,
@@ -292,6 +319,8 @@ static void (*const dumps[IMAP_VERB_MAX])(struct ibuf *,
 	[IMAP_RENAME] = dump_rename,
 	[IMAP_SEARCH] = dump_search,
 	[IMAP_SELECT] = dump_select,
+	[IMAP_SETMETADATA] = dump_metadata,
+	[IMAP_SETQUOTA] = dump_quota,
 	[IMAP_SORT] = dump_sort,
 	[IMAP_STARTTLS] = dump_none,
 	[IMAP_STATUS] = dump_status,
@@ -1021,6 +1050,122 @@ ATF_TC_BODY(store, tc)
 	    "BAD", 3) == 0);
 }
 
+ATF_TC_WITHOUT_HEAD(quota);
+ATF_TC_BODY(quota, tc)
+{
+	static const struct row good[] = {
+		{ "a GETQUOTA \"\"", "GETQUOTA root=" },
+		{ "a getquota !partition/sda4",
+		    "GETQUOTA root=!partition/sda4" },
+		{ "a GETQUOTA {3+}\r\na b", "GETQUOTA root=a b" },
+		{ "a GETQUOTAROOT inbox", "GETQUOTAROOT INBOX" },
+		{ "a SETQUOTA \"\" (STORAGE 512)", "SETQUOTA root=" },
+		{ "a SETQUOTA x (STORAGE 512 MESSAGE 9223372036854775807)",
+		    "SETQUOTA root=x" },
+		{ "a SETQUOTA x ()", "SETQUOTA root=x" },
+		{ "a GETQUOTA {3}", "WANT" },
+		{ NULL, NULL }
+	};
+	static const struct row bad[] = {
+		{ "a GETQUOTA", "space" }, { "a GETQUOTA ", "string" },
+		{ "a GETQUOTA x y", "end of the command" },
+		{ "a GETQUOTAROOT", "space" },
+		{ "a SETQUOTA x", "space" }, { "a SETQUOTA x STORAGE", "(" },
+		{ "a SETQUOTA x (STORAGE)", "space" },
+		{ "a SETQUOTA x (STORAGE a)", "number" },
+		{ "a SETQUOTA x (STORAGE 1", ")" },
+		{ "a SETQUOTA x (STORAGE 9223372036854775808)", "too big" },
+		{ NULL, NULL }
+	};
+	static const struct row plain[] = {
+		{ "a GETQUOTA x", "Unknown command" },
+		{ "a GETQUOTAROOT x", "Unknown command" },
+		{ "a SETQUOTA x ()", "Unknown command" },
+		{ "a STATUS x (DELETED)", "Unknown STATUS item" },
+		{ NULL, NULL }
+	};
+
+	setup();
+	table(&all, good);
+	refused(&all, bad);
+	refused(&base, plain);
+}
+
+ATF_TC_WITHOUT_HEAD(metadata);
+ATF_TC_BODY(metadata, tc)
+{
+	static const struct row good[] = {
+		/* RFC 5464, 4.2 and 4.3, with errata 2785 and 2786 */
+		{ "a GETMETADATA \"\" /shared/comment",
+		    "GETMETADATA '' /shared/comment" },
+		{ "a GETMETADATA INBOX (/shared/comment /private/Comment)",
+		    "GETMETADATA 'INBOX' /shared/comment /private/comment" },
+		{ "a GETMETADATA (MAXSIZE 1024) {5+}\r\ninbox \"/shared\"",
+		    "GETMETADATA 'INBOX' max=1024 /shared" },
+		{ "a GETMETADATA (depth 1 MAXSIZE 0) x (/private/filters)",
+		    "GETMETADATA 'x' max=0 depth=1 /private/filters" },
+		{ "a GETMETADATA x (DEPTH infinity) /private/filters",
+		    "GETMETADATA 'x' depth=2 /private/filters" },
+		{ "a GETMETADATA (DEPTH 0) {0+}\r\n /private",
+		    "GETMETADATA '' /private" },
+		{ "a SETMETADATA INBOX (/private/comment {3+}\r\nx\r\n)",
+		    "SETMETADATA 'INBOX' /private/comment =x\r\n" },
+		{ "a SETMETADATA \"\" (/private/comment nil /shared/x \"\")",
+		    "SETMETADATA '' /private/comment =NIL /shared/x =" },
+		{ "a SETMETADATA x (/shared/a ~{2+}\r\n\xff) /shared/b "
+		    "{1}", "WANT" },
+		{ NULL, NULL }
+	};
+	static const struct row bad[] = {
+		{ "a GETMETADATA", "space" }, { "a GETMETADATA x", "space" },
+		{ "a GETMETADATA x ()", "string" },
+		{ "a GETMETADATA x (/shared/a", ")" },
+		{ "a GETMETADATA x comment", "entry name@16" },
+		{ "a GETMETADATA x /comment", "entry name" },
+		{ "a GETMETADATA x /sharedx/y", "entry name" },
+		{ "a GETMETADATA x /shared/", "entry name" },
+		{ "a GETMETADATA x /shared//a", "entry name" },
+		{ "a GETMETADATA x \"/shared/a*\"", "entry name" },
+		{ "a GETMETADATA x \"/shared/a%\"", "entry name" },
+		{ "a GETMETADATA x \"/shared/a b\"", "entry name" },
+		{ "a GETMETADATA x {9+}\r\n/shared/\xff", "entry name" },
+		{ "a GETMETADATA x (/shared/a /shared/A)", "twice" },
+		{ "a GETMETADATA () x /shared/a", "option" },
+		{ "a GETMETADATA (FOO 1) x /shared/a", "option" },
+		{ "a GETMETADATA (MAXSIZE) x /shared/a", "space" },
+		{ "a GETMETADATA (MAXSIZE -1) x /shared/a", "number" },
+		{ "a GETMETADATA (MAXSIZE 1 MAXSIZE 1) x /shared/a",
+		    "option" },
+		{ "a GETMETADATA (DEPTH 2) x /shared/a", "infinity" },
+		{ "a GETMETADATA (DEPTH 1) x (DEPTH 1) /shared/a",
+		    "entry name" },
+		{ "a SETMETADATA x", "space" }, { "a SETMETADATA x ()", "" },
+		{ "a SETMETADATA x (/shared/a ~{2+}\r\na", "cut off" },
+		{ "a SETMETADATA x /shared/a \"b\"", "(" },
+		{ "a SETMETADATA x (/shared/a)", "space" },
+		{ "a SETMETADATA x (/shared/a b)", "string" },
+		{ "a SETMETADATA x (/shared \"b\")", "entry name" },
+		{ "a SETMETADATA x (/shared/a NIL /SHARED/a NIL)", "twice" },
+		{ NULL, NULL }
+	};
+	static const struct row plain[] = {
+		{ "a GETMETADATA x /shared/a", "Unknown command" },
+		{ "a SETMETADATA x (/shared/a NIL)", "Unknown command" },
+		{ NULL, NULL }
+	};
+	static const char nul[] = "a SETMETADATA x (/shared/a ~{2+}\r\na\0)";
+	static const char nul7[] = "a SETMETADATA x (/shared/a {2+}\r\na\0)";
+
+	setup();
+	table(&all, good);
+	refused(&all, bad);
+	refused(&base, plain);
+	ATF_CHECK(strncmp(run_len(&all, nul, sizeof(nul) - 1), "SET", 3) ==
+	    0);
+	ATF_CHECK(strncmp(run_len(&all, nul7, sizeof(nul7) - 1), "BAD", 3) ==
+	    0);
+}
+
 ATF_TC_WITHOUT_HEAD(sort);
 ATF_TC_BODY(sort, tc)
 {
@@ -1411,6 +1556,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, fetch);
 	ATF_TP_ADD_TC(tp, store);
 	ATF_TP_ADD_TC(tp, search);
+	ATF_TP_ADD_TC(tp, metadata);
+	ATF_TP_ADD_TC(tp, quota);
 	ATF_TP_ADD_TC(tp, sort);
 	ATF_TP_ADD_TC(tp, again);
 	ATF_TP_ADD_TC(tp, bounds);
