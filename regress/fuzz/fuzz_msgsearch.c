@@ -46,8 +46,8 @@ search(const struct msgsearch_set *s, const uint8_t *p, size_t len,
 static int
 has(const struct ibuf *b, const struct ibuf *s)
 {
-	return memmem(ibuf_data(b), ibuf_size(b), ibuf_data(s),
-	    ibuf_size(s)) != NULL;
+	return ibuf_size(b) > 0 && memmem(ibuf_data(b), ibuf_size(b),
+	    ibuf_data(s), ibuf_size(s)) != NULL;
 }
 
 /* What is found is in the text for an index. */
