@@ -15,6 +15,8 @@ top=$PWD
 asan="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 asan="$asan -fno-omit-frame-pointer"
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# tests wait more than they work
+jobs=$(($(getconf _NPROCESSORS_ONLN) + 1))
 passed=0 failed=0 skipped=0
 
 sh etc/packages.sh build || exit 1
@@ -66,7 +68,7 @@ run() {		# run FOLDER NAME
 				esac
 			done
 		done
-		kyua -v parallelism=2 test --results-file="$res" "$@"
+		kyua -v parallelism="$jobs" test --results-file="$res" "$@"
 	) >"$log" 2>&1
 	grep -E ' ->  (failed|broken|skipped)' "$log"
 	passed=$((passed + $(grep -c ' ->  passed' "$log")))
