@@ -127,6 +127,13 @@ class Box:
             return bool(self.files.pop(base))
         return self.act(base, what)
 
+    def read(self, base):
+        def what(name):
+            with open(self.at(name), 'rb') as f:
+                return crlf(name, f.read())
+        data = self.act(base, what)
+        return None if data is False else data
+
     def make(self):
         for sub in ('tmp', 'new', 'cur'):
             os.makedirs(self.at(sub), exist_ok=True)
@@ -352,14 +359,16 @@ class Maildir(mfstore.Store):
             account = self.account(account)
             for m in account.db.execute('SELECT mailbox.*, base, uid FROM message JOIN mailbox ON mailbox = uidvalidity '
                                         'WHERE id = ?', (ident,)).fetchall():
-                data = []
-                def read(name):
-                    with open(box.at(name), 'rb') as f:
-                        data.append(crlf(name, f.read()))
-                    return True
                 box = account.box(m)[0]
-                if box.act(m['base'], read) and hashlib.sha256(data[0]).hexdigest() == ident:
-                    return data[0]
+                data = box.read(m['base'])
+                if data is None:
+                    continue                    # it is gone
+                if hashlib.sha256(data).hexdigest() == ident:
+                    return data
+                with account.saved() as db:     # somebody has edited it: that is another message
+                    db.execute('DELETE FROM message WHERE mailbox = ? AND uid = ?', (m['uidvalidity'], m['uid']))
+                box.files.pop(m['base'], None)
+                box.times = None
         raise mfstore.Problem('no-such-message')
 
     def append(self, account, mailbox, to, data):

@@ -1,6 +1,7 @@
 """The backends of etc/examples: one that runs, mfrontctl check of it, and a
 whole mfrontd before it."""
 
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,8 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ('mail', 'house', 'check'):
@@ -98,6 +101,68 @@ def begun(test, name):
     return example.start()
 
 
+class Api:
+    """Joe's account, asked as mfrontd asks"""
+
+    def __init__(self, url):
+        self.url = url
+
+    def ask(self, method, path, body=None, key=None):
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        r = urllib.request.Request(self.url + path, method=method, data=body)
+        if key is not None:
+            r.add_header('Idempotency-Key', key)
+        with urllib.request.urlopen(r, timeout=60) as answer:
+            return answer.read()
+
+    def refused(self, *args):
+        """The code that tells why"""
+        try:
+            self.ask(*args)
+        except urllib.error.HTTPError as e:
+            with e:
+                return json.loads(e.read())['code']
+
+    def lines(self, *args):
+        lines = [json.loads(x) for x in self.ask(*args).splitlines()]
+        assert lines[-1] == {'end': True}, lines
+        return lines[:-1]
+
+    def boxes(self):
+        return {b['name']: b for b in self.lines(
+            'GET', '/accounts/joe/mailboxes')[1:]}
+
+    def path(self, box):
+        return '/accounts/joe/mailboxes/%s/messages' % self.boxes()[box]['id']
+
+    def rows(self, box='INBOX', path=None):
+        """uid -> row"""
+        found = {}
+        for row in self.lines('GET', path or self.path(box))[1:]:
+            low, _, high = row.pop('uids', '').partition(':')
+            for uid in range(int(low or row.get('uid')),
+                             int(high or low or row.get('uid')) + 1):
+                found[uid] = dict(row, uid=uid)
+        return found
+
+    def content(self, row):
+        return self.ask('GET', '/accounts/joe/messages/' + row['id'])
+
+    def append(self, text, box='INBOX', **more):
+        to = dict(account='joe', mailbox=self.boxes()[box]['id'], **more)
+        row = self.lines('POST', '/messages', json.dumps(
+            {'to': [to]}).encode() + b'\n' + text)[1]
+        return row['uid']
+
+    def expunge(self, uids, only=None, box='INBOX'):
+        return self.lines('POST', self.path(box).replace(
+            '/messages', '/expunge'), {'uids': uids, 'only_if_flag': only})[1:]
+
+    def flag(self, uids, box='INBOX', **how):
+        return self.lines('PATCH', self.path(box), dict(how, uids=uids))[1:]
+
+
 class HouseTest(MailTest):
     """A whole mfrontd before an example; .backend is that"""
 
@@ -119,5 +184,5 @@ class HouseTest(MailTest):
                                       path), status=status)
 
 
-__all__ = ['EXAMPLES', 'Example', 'HouseTest', 'SLOW', 'begun', 'letter',
+__all__ = ['Api', 'EXAMPLES', 'Example', 'HouseTest', 'SLOW', 'begun', 'letter',
            'unittest']
