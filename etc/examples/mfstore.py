@@ -54,7 +54,7 @@ def need(truth, code='bad-request'):
 # What members are.  ValueError and TypeError are bad-request, too.
 
 class Set:
-    """Uids: `uid in uids`, uids.of(an ascending list), uids.ranges, uids.text"""
+    """Uids: `uid in uids`, and uids.ranges, uids.text"""
     def __init__(self, text):
         need(re.fullmatch(r'[1-9][0-9]*(:[1-9][0-9]*)?(,[1-9][0-9]*(:[1-9][0-9]*)?)*', text))
         parts = [[int(n) for n in part.split(':')] for part in text.split(',')]
@@ -65,10 +65,6 @@ class Set:
 
     def __contains__(self, uid):
         return uid <= self.highs[-1] and uid >= self.lows[bisect.bisect_left(self.highs, uid)]
-
-    def of(self, uids):
-        return [uid for low, high in self.ranges
-                for uid in uids[bisect.bisect_left(uids, low):bisect.bisect_right(uids, high)]]
 
 def a(kind, right=lambda value: True):
     return lambda value: value if need(type(value) is kind and right(value)) else value
@@ -179,8 +175,9 @@ class Store:
 
     def events(self, query):
         """The stream, made of cursor() and news(cursor), which gives lines: both are yours"""
-        at = query.get('since') or self.cursor()
-        self.news(at)                           # may refuse
+        with self.bell:                         # nothing is half done
+            at = query.get('since') or self.cursor()
+            self.news(at)                       # may refuse
         yield {'cursor': at}
         while True:
             with self.bell:
@@ -270,7 +267,7 @@ class Handler(BaseHTTPRequestHandler):
         make, key = getattr(store, name), self.headers['Idempotency-Key']
         if self.command == 'GET' or name in ('auth', 'recipient'):
             return name, make(*args)
-        key = (''.join(ids[:1]), key) if key and 'idempotency' in store.capabilities else None
+        key = (args[0] if ids else '', key) if key and 'idempotency' in store.capabilities else None
         digest = hashlib.sha256(b'%s %s %s' % (self.command.encode(), self.path.encode(), body)).hexdigest()
         if name == 'upload':
             return name, store.once(key, digest, lambda old: make(*args, old))
@@ -303,12 +300,22 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header('Content-Type', 'application/x-ndjson')
         self.send_header('Transfer-Encoding', 'chunked')
         self.end_headers()
-        for line in itertools.chain([dict(header, header=True)], lines, [{'end': True}]):
+        for line in itertools.chain([dict(header, header=True)], self.ended(lines)):
             line = json.dumps(line).encode()
             self.wfile.write(b'%x\r\n%s\n\r\n' % (len(line) + 1, line))
             if at_once:
                 self.wfile.flush()
         self.wfile.write(b'0\r\n\r\n')
+
+    def ended(self, lines):
+        try:
+            yield from lines
+            yield {'end': True}
+        except Problem as problem:              # it is too late for another status
+            yield {'end': False, 'code': problem.body['code']}
+        except Exception:
+            traceback.print_exc()
+            yield {'end': False, 'code': 'internal'}
 
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads, allow_reuse_address, request_queue_size = True, True, 128
