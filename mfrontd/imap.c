@@ -19,9 +19,11 @@ static TAILQ_HEAD(, imap) turn_list = TAILQ_HEAD_INITIALIZER(turn_list);
 
 /* What is offered; the parser refuses the rest. */
 static const enum imap_ext offered[] = {
-	IMAP_EXT_CONDSTORE, IMAP_EXT_ENABLE, IMAP_EXT_ID, IMAP_EXT_IDLE,
-	IMAP_EXT_MOVE, IMAP_EXT_NAMESPACE, IMAP_EXT_SASL_IR,
-	IMAP_EXT_SPECIAL_USE, IMAP_EXT_UIDPLUS, IMAP_EXT_UNSELECT
+	IMAP_EXT_CONDSTORE, IMAP_EXT_ENABLE, IMAP_EXT_ESEARCH, IMAP_EXT_ESORT,
+	IMAP_EXT_ID, IMAP_EXT_IDLE, IMAP_EXT_MOVE, IMAP_EXT_NAMESPACE,
+	IMAP_EXT_SASL_IR, IMAP_EXT_SEARCHRES, IMAP_EXT_SORT_DISPLAY,
+	IMAP_EXT_SPECIAL_USE, IMAP_EXT_THREAD, IMAP_EXT_UIDPLUS,
+	IMAP_EXT_UNSELECT
 };
 
 #define ANY	(IMAP_NOAUTH | IMAP_AUTH | IMAP_SELECTED)
@@ -54,12 +56,14 @@ static const struct imap_entry entries[] = {
 	{ IMAP_RENAME,		IN,		0,	cmd_rename },
 	{ IMAP_SEARCH,		IMAP_SELECTED,	CMD_SEQ, cmd_search },
 	{ IMAP_SELECT,		IN,		CMD_NOSYNC, cmd_select },
+	{ IMAP_SORT,		IMAP_SELECTED,	CMD_SEQ, cmd_search },
 	{ IMAP_SETQUOTA,	IN,		0,	cmd_setquota },
 	{ IMAP_STARTTLS,	IMAP_NOAUTH,	0,	cmd_starttls },
 	{ IMAP_STATUS,		IN,		0,	cmd_status },
 	{ IMAP_STORE,		IMAP_SELECTED,	CMD_SEQ | CMD_WRITE,
 							cmd_store },
 	{ IMAP_SUBSCRIBE,	IN,		0,	cmd_subscribe },
+	{ IMAP_THREAD,		IMAP_SELECTED,	CMD_SEQ, cmd_search },
 	{ IMAP_UNSELECT,	IMAP_SELECTED,	CMD_NOSYNC, cmd_unselect },
 	{ IMAP_UNSUBSCRIBE,	IN,		0,	cmd_unsubscribe },
 };
@@ -507,6 +511,8 @@ imap_stats(struct proc_peer *p, uint32_t req)
 	proc_stat(p, req, "mirror-checks", imap_counts.checks);
 	proc_stat(p, req, "mirror-mended", imap_counts.mended);
 	proc_stat(p, req, "idle-commands", imap_counts.idles);
+	proc_stat(p, req, "searches-asked", imap_counts.searches_asked);
+	proc_stat(p, req, "searches-refused", imap_counts.searches_refused);
 }
 
 static void

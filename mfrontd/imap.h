@@ -12,8 +12,10 @@
  *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
  *	imap_fetch.c		FETCH; imap_part.c renders the items
  *	imap_carry.c		messages copied where the storage does not
+ *	imap_search.c		SEARCH, SORT, THREAD, with the three files in
+ *				imap_search.h
  *	imap_quota.c		GETQUOTA, GETQUOTAROOT
- *	imap_store.c, imap_copy.c, imap_append.c, imap_search.c
+ *	imap_store.c, imap_copy.c, imap_append.c
  *
  * A command is an iop: its entry's exec runs at once and either completes
  * it (iop_ok, iop_no, iop_bad) or leaves requests or waits behind that will.
@@ -125,7 +127,7 @@ TAILQ_HEAD(iops, iop);
 extern struct imap_parse_opts imap_opts;
 extern struct imap_counts {
 	uint64_t commands, bad, fills, refreshes, polls, checks, mended,
-	    idles, rows_cached, rows_asked;
+	    idles, rows_cached, rows_asked, searches_asked, searches_refused;
 } imap_counts;
 
 void	 iop_ok(struct iop *, const char *, ...)
@@ -461,6 +463,7 @@ struct iview {
 	int		 read_only;
 	int		 nkeywords;	/* told in FLAGS */
 	struct uidset	 recent;
+	struct uidset	 saved;		/* what "$" is (RFC 5182) */
 	TAILQ_ENTRY(iview) entry;
 };
 

@@ -52,7 +52,8 @@ imap_capabilities(struct imap *s, struct ibuf *b)
 		return;
 	}
 	(void)ibuf_adds(b, " NAMESPACE CHILDREN UNSELECT UIDPLUS "
-	    "SPECIAL-USE");
+	    "SPECIAL-USE ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT "
+	    "THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1");
 	if (imap_has(s, CAP_WRITE))
 		(void)ibuf_adds(b, " MOVE");
 	if (imap_has(s, CAP_MODSEQ))

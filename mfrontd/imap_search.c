@@ -1,7 +1,8 @@
 /*
  * SEARCH, by what it costs: the mirror answers for all messages at once,
- * as sets; what it leaves open is looked up in the listing's rows, then in
- * summaries, and last in the contents, which stream by.
+ * as sets; what it leaves open the storage is asked for, if it searches;
+ * what is open then is looked up in the listing's rows, then in summaries,
+ * and last in the contents, which stream by.
  *
  * A key's value for a message is yes, no, or not known yet at this price.
  */
@@ -10,20 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imap.h"
+#include "imap_search.h"
 #include "log.h"
-#include "msgsearch.h"
 #include "rfcdate.h"
-#include "summary.h"
-
-#define LIST_CREDIT	(64 * 1024)
-#define SET_RANGES	1000
-#define QUEUE_MAX	256	/* messages whose contents wait */
-#define AHEAD		6	/* contents at once */
-#define CONTENT_CREDIT	(128 * 1024)
-#define MODSEQ_KEYS	8
-
-enum tri { NO, YES, OPEN };
 
 /* A message whose content decides. */
 struct smsg {
@@ -39,39 +29,6 @@ struct smsg {
 	struct streq	 rq;
 	int		 started;
 	TAILQ_ENTRY(smsg) entry;
-};
-
-struct modseq_key {
-	uint64_t	 from;
-	struct uidset	 uids;
-};
-
-struct search {
-	struct uidset	 match;
-	struct uidset	 todo;		/* open, not listed yet */
-	struct uidset	 listing;
-	uint32_t	 needs;
-	struct msgsearch_key keys[MSGSEARCH_KEYS];
-	const struct imap_key *key_of[MSGSEARCH_KEYS];
-	size_t		 nkeys;
-	int		 headers;	/* some are of fields */
-	struct msgsearch_set *set;
-	struct msgsearch *fields;	/* for those in a summary */
-	struct modseq_key modseqs[MODSEQ_KEYS];
-	size_t		 nmodseqs;
-	size_t		 modseq;	/* that is being asked for */
-	struct uidset	 left;		/* of those found: not asked for */
-	uint64_t	 highest;	/* modseq of the messages found */
-	TAILQ_HEAD(, smsg) queue;
-	uint32_t	 nqueue;
-	uint32_t	 owed;
-	int		 failed;
-	/* of the message being looked at */
-	const struct st_row *row;
-	const struct summary *sum;
-	uint64_t	 found;		/* bits of content keys */
-	int		 found_all;	/* ... and those not set are no */
-	uint32_t	 uid;
 };
 
 static void	search_pump(struct iop *);
@@ -102,6 +59,10 @@ search_cleanup(struct iop *op)
 	uidset_fini(&s->todo);
 	uidset_fini(&s->listing);
 	uidset_fini(&s->left);
+	squery_free(s);
+	sort_free(s);
+	if (s->saving && op->s->view != NULL)
+		uidset_clear(&op->s->view->saved);
 	for (i = 0; i < s->nmodseqs; i++)
 		uidset_fini(&s->modseqs[i].uids);
 	msgsearch_free(s->fields);
@@ -156,11 +117,11 @@ mirror_set(struct iop *op, const struct imap_key *k, struct uidset *out)
 		return 1;
 	case KEY_SEQ:
 		(void)seqset_resolve(&k->set, SEQSET_LENIENT,
-		    &v->snap->uids, NULL, out);
+		    &v->snap->uids, &v->saved, out);
 		return 1;
 	case KEY_UID:
 		(void)seqset_resolve(&k->set, SEQSET_UID,
-		    &v->snap->uids, NULL, out);
+		    &v->snap->uids, &v->saved, out);
 		return 1;
 	case KEY_FLAG:
 	case KEY_KEYWORD:
@@ -225,8 +186,15 @@ static void
 bounds(struct iop *op, const struct imap_key *k, struct uidset *lo,
     struct uidset *hi)
 {
-	struct uidset	*all = &op->s->view->snap->uids, t;
+	struct uidset		*all = &op->s->view->snap->uids, t;
+	const struct squery	*q = squery_of(op->data, k);
 
+	if (q != NULL) {
+		if (uidset_copy(lo, &q->lo) == -1 ||
+		    uidset_copy(hi, &q->hi) == -1)
+			fatal(NULL);
+		return;
+	}
 	if (k->type == KEY_AND || k->type == KEY_OR)
 		bounds_join(op, k, lo, hi);
 	else if (mirror_set(op, k, lo)) {
@@ -387,8 +355,14 @@ static enum tri
 eval(struct iop *op, const struct imap_key *k)
 {
 	const struct imap_key	*c;
+	const struct squery	*q = squery_of(op->data, k);
+	struct search		*s = op->data;
 	enum tri		 t, r;
 
+	if (q != NULL && uidset_contains(&q->lo, s->uid))
+		return YES;
+	if (q != NULL && !uidset_contains(&q->hi, s->uid))
+		return NO;
 	if (k->type == KEY_AND || k->type == KEY_OR) {
 		r = k->type == KEY_AND ? YES : NO;
 		for (c = k->child; c != NULL; c = c->next) {
@@ -615,32 +589,6 @@ search_list(struct iop *op)
 	iop_ask(op, M_st_list, &q, rows_answer);
 }
 
-/* the answer */
-
-static void
-search_tell(struct iop *op)
-{
-	struct search	*s = op->data;
-	struct iview	*v = op->s->view;
-	struct ibuf	*b = imap_out(op->s);
-	struct uidset	 seqs;
-
-	uidset_init(&seqs);
-	(void)ibuf_adds(b, "* SEARCH");
-	if (op->cmd.uid)
-		(void)imap_put_numbers(b, &s->match);
-	else if (seqset_numbers(&v->snap->uids, &s->match, &seqs) == 0)
-		(void)imap_put_numbers(b, &seqs);
-	if (op->cmd.search.modseq && s->match.n > 0)
-		(void)ibuf_addf(b, " (MODSEQ %llu)", (unsigned long long)
-		    (s->highest != 0 ? s->highest : v->m->modseq));
-	(void)ibuf_adds(b, "\r\n");
-	uidset_fini(&seqs);
-	iop_ok(op, "%s completed", op->cmd.name);
-}
-
-static void	highest_ask(struct iop *);
-
 static void
 search_pump(struct iop *op)
 {
@@ -669,72 +617,15 @@ search_pump(struct iop *op)
 		return;
 	if (s->failed)
 		iop_fail(op, s->failed, NULL);
-	else if (op->cmd.search.modseq && s->match.n > 0)
-		highest_ask(op);
+	else if (op->cmd.verb == IMAP_SEARCH)
+		result_begin(op);
 	else
-		search_tell(op);
+		sort_begin(op);
 }
 
 /* MODSEQ keys: what changed since, asked for before all else */
 
-static void	highest_next(struct iop *);
-
-static void
-highest_answer(struct streq *rq, enum msg_type type, const void *arg)
-{
-	struct iop		*op = rq->arg;
-	struct search		*s = op->data;
-	const struct m_st_rows	*rows = arg;
-	struct ibuf		 b;
-	struct st_row		 row;
-
-	if (type == M_st_rows) {
-		ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
-		while (strow_get(&b, &row) == 1)
-			if (row.has & ROW_MODSEQ && row.modseq > s->highest)
-				s->highest = row.modseq;
-		st_credit(rq, (uint32_t)rows->rows.len);
-	} else if (type == M_st_end && !iop_failed(op, arg))
-		highest_next(op);
-}
-
-static void
-highest_next(struct iop *op)
-{
-	struct search		*s = op->data;
-	struct m_st_list	 q;
-	struct uidset		 part;
-
-	if (s->left.n == 0) {
-		/* never more than the mirror has: see imap_fetch.h */
-		if (s->highest > op->s->view->m->modseq)
-			s->highest = op->s->view->m->modseq;
-		search_tell(op);
-		return;
-	}
-	uidset_init(&part);
-	set_take(&s->left, &part, SET_RANGES);
-	memset(&q, 0, sizeof(q));
-	q.mount = op->mount->number;
-	q.mailbox = op->s->view->m->id;
-	q.uids = msg_set_of(&part);
-	q.fields = ROW_MODSEQ;
-	q.credit = LIST_CREDIT;
-	iop_ask(op, M_st_list, &q, highest_answer);
-	uidset_fini(&part);
-}
-
-static void
-highest_ask(struct iop *op)
-{
-	struct search *s = op->data;
-
-	if (uidset_copy(&s->left, &s->match) == -1)
-		fatal(NULL);
-	highest_next(op);
-}
-
-static void
+void
 search_evaluate(struct iop *op)
 {
 	struct search	*s = op->data;
@@ -747,7 +638,8 @@ search_evaluate(struct iop *op)
 	uidset_move(&s->todo, &hi);
 	/* of those that are gone nothing can be read */
 	(void)uidset_intersect(&s->todo, &op->s->view->m->map.uids);
-	search_pump(op);
+	if (s->todo.n == 0 || !squery_next(op, &s->todo))
+		search_pump(op);
 }
 
 static void	modseq_next(struct iop *);
@@ -878,12 +770,14 @@ cmd_search(struct iop *op)
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		fatal(NULL);
 	TAILQ_INIT(&s->queue);
+	ibuf_init(&s->threads, THREADS_MAX);
 	op->data = s;
 	op->cleanup = search_cleanup;
 	if (c->modseq && !iop_has(op, CAP_MODSEQ)) {
 		iop_bad(op, "MODSEQ is not available here");
 		return;
 	}
+	s->saving = (c->ret & IMAP_RETURN_SAVE) != 0;
 	if ((why = search_keys(s, c->key)) != NULL) {
 		iop_no(op, "LIMIT", "%s", why);
 		return;
@@ -895,6 +789,7 @@ cmd_search(struct iop *op)
 		return;
 	}
 	s->needs = c->key->needs;
+	squery_plan(op);
 	if (c->modseq)
 		view_condstore(op->s);
 	mirror_need(op, op->s->view->m, search_synced);

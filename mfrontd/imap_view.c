@@ -25,6 +25,7 @@ view_open(struct imap *s, struct imount *mt, struct mirror *m, int read_only)
 	v->serial = m->serial;
 	v->top = uidset_max(&v->snap->uids);
 	uidset_init(&v->recent);
+	uidset_init(&v->saved);
 	mirror_attach(m, v);
 	s->view = v;
 	s->state = IMAP_SELECTED;
@@ -41,6 +42,7 @@ view_close(struct imap *s)
 	snap_unref(v->snap);
 	mirror_detach(v);
 	uidset_fini(&v->recent);
+	uidset_fini(&v->saved);
 	free(v);
 }
 
@@ -104,7 +106,7 @@ int
 view_resolve(struct iop *op, const struct seqset *set, struct uidset *out)
 {
 	if (seqset_resolve(set, op->cmd.uid ? SEQSET_UID : 0,
-	    &op->s->view->snap->uids, NULL, out) == 0)
+	    &op->s->view->snap->uids, &op->s->view->saved, out) == 0)
 		return 0;
 	if (errno == ERANGE)
 		iop_bad(op, "No such message");

@@ -247,7 +247,8 @@ def untagged(r, p):
         return r
     r.type = p.match(re.compile(rb'[A-Z0-9]+')).group().decode()
     how = {'FLAGS': p_flags, 'CAPABILITY': p_words, 'ENABLED': p_words,
-           'SEARCH': p_search, 'LIST': p_list, 'LSUB': p_list,
+           'SEARCH': p_search, 'SORT': p_search, 'THREAD': p_threads,
+           'ESEARCH': p_esearch, 'LIST': p_list, 'LSUB': p_list,
            'STATUS': p_status, 'NAMESPACE': p_values, 'ID': p_values,
            'QUOTA': p_quota, 'QUOTAROOT': p_quotaroot,
            'METADATA': p_metadata}
@@ -291,6 +292,60 @@ def p_search(p):
             break
         found.append(p.number())
     return found, modseq
+
+
+def p_thread(p):
+    """A thread: members, then none or at least two threads"""
+    p.take(b'(')
+    found = []
+    while not p.at(b')'):
+        if found and not isinstance(found[-1], list):
+            p.take(b' ')
+        if p.at(b'('):
+            found.append(p_thread(p))
+        elif found and isinstance(found[-1], list):
+            p.fail('a message behind a branch')
+        else:
+            found.append(p.number())
+    p.take(b')')
+    branches = sum(isinstance(f, list) for f in found)
+    if not found or branches == 1 or 0 in found:
+        p.fail('a thread that is none')
+    return found
+
+
+def p_threads(p):
+    found = []
+    if p.pos < len(p.data):
+        p.take(b' ')
+        while p.pos < len(p.data):
+            found.append(p_thread(p))
+    return found
+
+
+def p_esearch(p):
+    """(tag, is it of uids, {name: value}); ALL: a list, in its order"""
+    p.take(b' (TAG ')
+    tag, uid, found = p.string().decode(), False, {}
+    p.take(b')')
+    if p.at(b' UID'):
+        p.take(b' UID')
+        uid = True
+    while p.pos < len(p.data):
+        p.take(b' ')
+        name = p.match(ATOM).group().decode()
+        p.take(b' ')
+        if name in found:
+            p.fail('twice')
+        if name == 'ALL':
+            found[name] = uids_of(p.match(re.compile(
+                rb'[1-9]\d*(:[1-9]\d*)?(,[1-9]\d*(:[1-9]\d*)?)*')
+                ).group().decode())
+        elif name in ('MIN', 'MAX', 'COUNT', 'MODSEQ'):
+            found[name] = p.number((1 << 63) - 1)
+        else:
+            p.fail('what?')
+    return tag, uid, found
 
 
 def p_list(p):
@@ -403,6 +458,12 @@ class Result:
 
     def search(self):
         return self.one('SEARCH').data[0]
+
+    def esearch(self, uid=False):
+        tag, is_uid, found = self.one('ESEARCH').data
+        assert (tag, is_uid) == (self.tagged.tag, uid), self
+        assert not self.all('SEARCH') + self.all('SORT'), self
+        return found
 
     def lists(self, type='LIST'):
         """name -> attributes"""
@@ -552,7 +613,7 @@ class Imap(Client):
             assert r.tag is None, 'whose is %r' % r
             found.append(r)
 
-    SEQ = re.compile(r'(FETCH|STORE|SEARCH)\b', re.I)
+    SEQ = re.compile(r'(FETCH|STORE|SEARCH|SORT|THREAD)\b', re.I)
     OPEN = re.compile(r'(SELECT|EXAMINE|CLOSE|UNSELECT)\b', re.I)
 
     def cmd(self, *parts):

@@ -399,7 +399,8 @@ class Forms(StoreHouse):
                      'LARGER x', 'LARGER -1', 'LARGER 99999999999999999999',
                      'KEYWORD \\Seen', 'KEYWORD (', 'HEADER x', 'HEADER',
                      'FROM', 'UID', 'UID 0', 'UID x', '0', '1,,2', 'MODSEQ',
-                     'MODSEQ x', 'RETURN (MIN) ALL', 'FUZZY ALL', 'OLDER 1',
+                     'MODSEQ x', 'RETURN (MID) ALL', 'RETURN MIN ALL',
+                     'RETURN (MIN)', 'FUZZY ALL', 'OLDER 1',
                      'MODSEQ "/flags/\\\\Seen" foo 1', '"ALL"'):
             self.c.bad('SEARCH ' + text)
             self.c.ok('NOOP')

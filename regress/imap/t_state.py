@@ -36,6 +36,11 @@ COMMANDS = (
     ('UID STORE 1:* +FLAGS (\\Seen)', 's'),
     ('SEARCH ALL', 's'),
     ('UID SEARCH ALL', 's'),
+    ('SEARCH RETURN () ALL', 's'),
+    ('SORT (DATE) UTF-8 ALL', 's'),
+    ('UID SORT RETURN (COUNT) (REVERSE DISPLAYTO) US-ASCII ALL', 's'),
+    ('THREAD REFERENCES UTF-8 ALL', 's'),
+    ('UID THREAD ORDEREDSUBJECT UTF-8 ALL', 's'),
     ('COPY 1 INBOX', 's'),
     ('UID COPY 1:* INBOX', 's'),
     ('MOVE 1 INBOX', 's'),
@@ -46,8 +51,8 @@ COMMANDS = (
     ('EXAMINE INBOX', 'as'),
 )
 
-UNKNOWN = ('XYZZY', 'UID', 'UID NOOP', 'UID EXPUNGE', 'SORT (DATE) UTF-8 ALL',
-           'THREAD REFERENCES UTF-8 ALL', 'FETCHX 1 FLAGS', 'FETCH',
+UNKNOWN = ('XYZZY', 'UID', 'UID NOOP', 'UID EXPUNGE', 'SORT () UTF-8 ALL',
+           'THREAD REFS UTF-8 ALL', 'FETCHX 1 FLAGS', 'FETCH',
            'STARTTLS now', 'NOOP now', 'CAPABILITY x', 'SELECT', 'EXAMINE',
            'LOGOUT x', 'CLOSE x', 'IDLE x', 'CHECK x', 'LOGIN joe',
            'LOGIN joe pw x', 'AUTHENTICATE', 'STATUS INBOX',
@@ -271,7 +276,10 @@ class Login(WholeTest):
         self.assertLessEqual({'IMAP4rev1', 'LITERAL+', 'ID', 'ENABLE',
                               'IDLE', 'NAMESPACE', 'CHILDREN', 'UNSELECT',
                               'UIDPLUS', 'MOVE', 'SPECIAL-USE',
-                              'CONDSTORE'}, after)
+                              'CONDSTORE', 'ESEARCH', 'SEARCHRES', 'SORT',
+                              'SORT=DISPLAY', 'ESORT', 'I18NLEVEL=1',
+                              'THREAD=REFERENCES',
+                              'THREAD=ORDEREDSUBJECT'}, after)
         self.assertFalse({'STARTTLS', 'AUTH=PLAIN', 'LOGINDISABLED'} & after)
         c = self.imap(None, protocol='imaps')
         self.assertEqual(secure, self.capabilities(c))

@@ -1,0 +1,117 @@
+/*
+ * SEARCH, SORT and THREAD: what their files share.
+ *
+ *	imap_search.c		which messages match
+ *	imap_query.c		asking the storage for that
+ *	imap_result.c		the answer: SEARCH, ESEARCH, "$"
+ *	imap_sort.c		in order, or in threads
+ */
+#ifndef IMAP_SEARCH_H
+#define IMAP_SEARCH_H
+
+#include "imap.h"
+#include "msgsearch.h"
+#include "summary.h"
+
+#define LIST_CREDIT	(64 * 1024)
+#define SET_RANGES	1000
+#define QUEUE_MAX	256	/* messages whose contents wait */
+#define AHEAD		6	/* contents at once */
+#define CONTENT_CREDIT	(128 * 1024)
+#define MODSEQ_KEYS	8
+#define QUERIES		4
+#define THREADS_MAX	(64 * 1024 * 1024) /* of their text */
+
+enum tri { NO, YES, OPEN };
+
+struct modseq_key {
+	uint64_t	 from;
+	struct uidset	 uids;
+};
+
+/*
+ * A part of the search that the storage is asked for: which messages surely
+ * match it, and which may.
+ */
+struct squery {
+	const struct imap_key *key;
+	struct ibuf	 json;
+	int		 exact;		/* it says just what the key says */
+	int		 asked;
+	int		 known;
+	struct m_st_found_head head;
+	struct uidset	 lo;
+	struct uidset	 hi;
+};
+
+struct smsg;
+struct sorter;
+
+struct search {
+	struct uidset	 match;
+	struct uidset	 todo;		/* open, not listed yet */
+	struct uidset	 listing;
+	uint32_t	 needs;
+	struct msgsearch_key keys[MSGSEARCH_KEYS];
+	const struct imap_key *key_of[MSGSEARCH_KEYS];
+	size_t		 nkeys;
+	int		 headers;	/* some are of fields */
+	struct msgsearch_set *set;
+	struct msgsearch *fields;	/* for those in a summary */
+	struct modseq_key modseqs[MODSEQ_KEYS];
+	size_t		 nmodseqs;
+	size_t		 modseq;	/* that is being asked for */
+	struct squery	 queries[QUERIES];
+	size_t		 nqueries;
+	struct squery	*query;		/* that is being asked */
+	struct imap_key	 groups[QUERIES]; /* of keys that are asked as one */
+	size_t		 ngroups;
+	TAILQ_HEAD(, smsg) queue;
+	uint32_t	 nqueue;
+	uint32_t	 owed;
+	int		 failed;
+	/* of the message being looked at */
+	const struct st_row *row;
+	const struct summary *sum;
+	uint64_t	 found;		/* bits of content keys */
+	int		 found_all;	/* ... and those not set are no */
+	uint32_t	 uid;
+	/* the result */
+	int		 saving;	/* "$" is to be this one */
+	struct sorter	*sorter;
+	uint32_t	*order;		/* SORT: uids in order */
+	uint32_t	 norder;
+	struct ibuf	 threads;	/* THREAD: as told, but uids */
+	struct uidset	 left;		/* of those told: modseq not asked for */
+	uint64_t	 highest;	/* modseq of the messages told */
+};
+
+/* imap_search.c */
+/* The values of the keys as far as they are known; decides what is next. */
+void	 search_evaluate(struct iop *);
+
+/* imap_query.c */
+/* What of the command's keys is for the storage, if it takes it. */
+void	 squery_plan(struct iop *);
+/* The query for this key: NULL if there is none that was answered. */
+const struct squery *squery_of(const struct search *, const struct imap_key *);
+/*
+ * Asks what was not asked yet, about these messages; returns 0 if there is
+ * nothing to ask.  Ends in search_evaluate().
+ */
+int	 squery_next(struct iop *, const struct uidset *);
+/* Of so many ranges a storage is asked for all from the first to the last. */
+void	 squery_uids(const struct iop *, const struct uidset *,
+	    struct uidset *);
+void	 squery_free(struct search *);
+
+/* imap_sort.c */
+/* Puts s->match in order, then calls result_begin(). */
+void	 sort_begin(struct iop *);
+void	 sort_free(struct search *);
+
+/* imap_result.c */
+/* Tells what was found, and ends the command. */
+void	 result_begin(struct iop *);
+
+#endif /* IMAP_SEARCH_H */
