@@ -65,8 +65,6 @@ class Box:
     """A folder; .files has base -> cur/name or new/name, as it was when it was looked at last"""
     def __init__(self, path, bases=()):
         self.path, self.files, self.times = path, dict.fromkeys(bases, ''), None
-        for sub in ('cur', 'new', 'tmp'):
-            os.makedirs(self.at(sub), exist_ok=True)
 
     def at(self, name):
         return os.path.join(self.path, name)
@@ -139,7 +137,7 @@ class Box:
             os.makedirs(self.at(sub), exist_ok=True)
 
     def move(self, path):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):      # it was moved before we died
             os.rename(self.path, path)
 
     def drop(self):
@@ -152,7 +150,7 @@ class Account:
         self.path, self.boxes = path, {}
         self.digest = hashlib.sha256(os.path.basename(path).encode()).hexdigest()[:24]
         self.db = sqlite3.connect(os.path.join(path, 'mfront.db'), isolation_level=None, check_same_thread=False)
-        self.db.row_factory = sqlite3.Row
+        self.db.row_factory, self.db.text_factory = sqlite3.Row, os.fsdecode   # names of files are bytes
         self.db.executescript(SCHEMA)
         self.end()
         Box(path).make()
@@ -176,7 +174,7 @@ class Account:
         done = []
         for n, what in self.db.execute('SELECT * FROM todo ORDER BY n').fetchall():
             path, works = json.loads(what)
-            box = next((box for box in self.boxes.values() if box.path == path), Box(path))
+            box = next((box for box in self.boxes.values() if box.path == path), None) or Box(path)
             done += [getattr(box, name)(*args) for name, *args in works]
             synced(box.at('new'), box.at('cur'), path, self.path)
             self.db.execute('DELETE FROM todo WHERE n = ?', (n,))
@@ -209,7 +207,8 @@ class Account:
             for path in known.keys() - there.keys():
                 self.forget(db, known[path]['uidvalidity'])
             for path in sorted(there.keys() - known.keys()):
-                with contextlib.suppress(mfstore.Problem, sqlite3.IntegrityError):     # no name for us
+                Box(path).make()                # all of it
+                with contextlib.suppress(mfstore.Problem, ValueError, sqlite3.Error):  # no name for us
                     db.execute('INSERT INTO mailbox(uidvalidity, name, path) VALUES (?, ?, ?)',
                                (self.next(db), mfstore.name(there[path]), path))
 
@@ -240,15 +239,15 @@ class Account:
         return box, dict(self.db.execute('SELECT * FROM mailbox WHERE uidvalidity = ?', (v,)).fetchone())
 
     def number(self, box, v):
-        known, found = {m['base'] for m in self.messages(v)}, []
+        known, found = {m['base']: m['uid'] for m in self.messages(v)}, []
         for base in box.files.keys() - known:
-            with contextlib.suppress(FileNotFoundError):        # then the next look finds it
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):     # the next look finds it
                 at = os.stat(box.at(box.files[base])).st_mtime
                 with open(box.at(box.files[base]), 'rb') as f:
                     found.append((at, base, crlf(base, f.read())))
         with self.saved() as db:
-            for base in known - box.files.keys():
-                db.execute('DELETE FROM message WHERE mailbox = ? AND base = ?', (v, base))
+            for base in known.keys() - box.files.keys():
+                db.execute('DELETE FROM message WHERE mailbox = ? AND uid = ?', (v, known[base]))
             for at, base, data in sorted(found):
                 date = datetime.datetime.fromtimestamp(at).astimezone().isoformat(timespec='seconds')
                 self.add(db, v, base, data, date, [])
@@ -257,8 +256,8 @@ class Account:
     def add(self, db, v, base, data, date, keywords):
         ident = hashlib.sha256(data).hexdigest()
         uid = db.execute('SELECT uidnext FROM mailbox WHERE uidvalidity = ?', (v,)).fetchone()[0]
-        db.execute('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)',
-                   (v, uid, base, ident, len(data), date, json.dumps(keywords)))
+        db.execute('INSERT INTO message VALUES (?, ?, CAST(? AS TEXT), ?, ?, ?, ?)',
+                   (v, uid, os.fsencode(base), ident, len(data), date, json.dumps(keywords)))
         db.execute('UPDATE mailbox SET uidnext = ?, state = state + 1 WHERE uidvalidity = ?', (uid + 1, v))
         return uid, ident
 

@@ -112,13 +112,16 @@ const inside = (ranges, uid) => ranges.some(([low, high]) => low <= uid && uid <
 const chosen = (box, ranges) => [...box.messages.values()].filter(m => inside(ranges, m.uid))
 
 function flagged(box, old, { set, add = [], remove = [] }) {
+    const known = new Map(box.flags)    // as they were written first
     for (const f of [...set ?? [], ...add])
-        if (!box.flags.has(f.toLowerCase()))
-            box.flags.set(f.toLowerCase(), system.get(f.toLowerCase()) ?? f)
+        if (!known.has(f.toLowerCase()))
+            known.set(f.toLowerCase(), system.get(f.toLowerCase()) ?? f)
     const gone = new Set(remove.map(f => f.toLowerCase()))
     const kept = set ?? [...old.filter(f => !gone.has(f.toLowerCase())), ...add]
-    const flags = [...new Set(kept.map(f => box.flags.get(f.toLowerCase())))].sort()
-    need(flags.length <= 256 && JSON.stringify(flags).length <= 8000 && box.flags.size <= 1000, 'not-permitted')
+    const flags = [...new Set(kept.map(f => known.get(f.toLowerCase())))].sort()
+    need(flags.length <= 256 && JSON.stringify(flags).length <= 8000 &&
+         JSON.stringify([...known.values()]).length <= 32000, 'not-permitted')
+    box.flags = known
     return flags
 }
 
@@ -317,7 +320,7 @@ function events(res, since) {
         log.slice(at - dropped).forEach(say)
         at = last()
     }
-    const beat = setInterval(() => say({ cursor: `${start}-${at}` }), 10000)
+    const beat = setInterval(() => say({ cursor: `${start}-${at}` }), 5000)
     res.on('close', () => (clearInterval(beat), streams.delete(follow)))
     res.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
     say({ header: true, cursor: `${start}-${at}` })

@@ -96,11 +96,12 @@ def members(value, words, able=()):
 
 def flagged(old, body, known):
     """The flags after set, add, remove.  known: lower case -> as the mailbox has it, is added to"""
-    want = {m: {f.lower(): SYSTEM.get(f.lower(), f) for f in body.get(m, ())} for m in ('set', 'add', 'remove')}
-    known.update({f: spelled for f, spelled in {**want['set'], **want['add']}.items() if f not in known})
-    new = want['set'].keys() if 'set' in body else {f.lower() for f in old} - want['remove'].keys() | want['add'].keys()
-    new = sorted(known[f] for f in new)
-    need(len(new) <= 256 and len(json.dumps(new)) <= 8000 and len(known) <= 1000, 'not-permitted')
+    for f in body.get('set', []) + body.get('add', []):
+        known.setdefault(f.lower(), SYSTEM.get(f.lower(), f))
+    want = {m: {f.lower() for f in body.get(m, ())} for m in ('set', 'add', 'remove')}
+    new = want['set'] if 'set' in body else {f.lower() for f in old} - want['remove'] | want['add']
+    new, all_of_them = sorted(known[f] for f in new), json.dumps([*known.values()])
+    need(len(new) <= 256 and len(json.dumps(new)) <= 8000 and len(all_of_them) <= 32000, 'not-permitted')
     return new
 
 # Rows
@@ -181,7 +182,7 @@ class Store:
         yield {'cursor': at}
         while True:
             with self.bell:
-                lines = self.news(at) or self.bell.wait(10) and self.news(at) or [{'cursor': at}]
+                lines = self.news(at) or self.bell.wait(5) and self.news(at) or [{'cursor': at}]
             yield from lines
             at = lines[-1]['cursor']
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import sqlite3
 import sys
 import threading
@@ -136,6 +137,39 @@ class Maildir(unittest.TestCase):
         self.api.ask('POST', '/accounts/joe/mailboxes',
                      {'name': 'x.y/\u20ac'})
         self.assertTrue(os.path.isdir(self.at('.x&AC4-y.&IKw-', 'cur')))
+
+    def test_removed(self):
+        """a folder that is gone is not made again; odd names of files"""
+        self.put('new/1.\udcff', b'a\n', '.gone')
+        self.put('new/1.\udcff', b'b\n')
+        os.mkdir(self.at('cur', 'folder'))
+        row, = self.api.rows().values()
+        self.api.flag('1', add=['\\Seen', 'word'])
+        self.assertEqual(b'b\r\n', self.api.content(row))
+        box, = self.api.rows('gone').values()
+        path = self.api.path('gone').replace('/messages', '')
+        self.again()
+        shutil.rmtree(self.at('.gone'))
+        self.assertEqual('no-such-mailbox', self.api.refused('GET', path))
+        self.assertFalse(os.path.exists(self.at('.gone')))
+        row, = self.api.rows().values()
+        self.assertEqual(['\\Seen', 'word'], row['flags'])
+        os.rmdir(self.at('cur', 'folder'))
+
+    def test_moved_before(self):
+        """a rename that was done, when it died before it knew"""
+        self.put('new/1.a', b'a\n', '.new')
+        before = self.api.boxes()['new']
+        self.backend.kill()
+        db = sqlite3.connect(self.at('mfront.db'))
+        db.execute('INSERT INTO todo(what) VALUES (?)', (json.dumps(
+            [self.at('.old'), [['move', self.at('.new')]]]),))
+        db.commit()
+        db.close()
+        self.backend.start()
+        self.assertEqual(before, dict(self.api.boxes()['new'],
+                                      state=before['state']))
+        self.assertEqual({'INBOX', 'new'}, self.api.boxes().keys())
 
     def test_edited(self):
         """a file that somebody edits is another message"""
