@@ -12,13 +12,13 @@ import threading
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
-from example import Api, begun, letter, unittest        # noqa: E402
+from example import Api, alone, letter, unittest        # noqa: E402
 import atf                                              # noqa: E402
 
 
 class Maildir(unittest.TestCase):
     def setUp(self):
-        self.backend = begun(self, 'maildir.py')
+        self.backend = alone(self, 'maildir.py')
         self.api = Api(self.backend.url)
         self.api.boxes()
 

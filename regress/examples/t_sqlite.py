@@ -10,13 +10,13 @@ import urllib.error
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
-from example import Api, begun, letter, unittest        # noqa: E402
+from example import Api, alone, letter, unittest        # noqa: E402
 import atf                                              # noqa: E402
 
 
 class Sqlite(unittest.TestCase):
     def setUp(self):
-        self.backend = begun(self, 'sqlite.py')
+        self.backend = alone(self, 'sqlite.py')
         self.api = Api(self.backend.url)
         self.api.boxes()
 

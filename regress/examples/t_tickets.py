@@ -9,7 +9,7 @@ import sys
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
-from example import Api, HouseTest, begun, letter, unittest     # noqa: E402
+from example import Api, HouseTest, alone, letter, unittest     # noqa: E402
 import atf                                              # noqa: E402
 
 
@@ -37,7 +37,7 @@ class Desk:
 
 class Tickets(Desk, unittest.TestCase):
     def setUp(self):
-        self.backend = begun(self, 'tickets.py')
+        self.backend = alone(self, 'tickets.py')
         self.api = Api(self.backend.url)
         self.api.boxes()
 
