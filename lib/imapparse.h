@@ -52,6 +52,7 @@
 #define IMAP_PARTS_MAX		64	/* numbers in a section: 1.2.3... */
 #define IMAP_PATTERNS_MAX	50
 #define IMAP_ID_MAX		30	/* fields (RFC 2971, 3.3) */
+#define IMAP_OBJECTID_MAX	255
 #define IMAP_META_MAX		100	/* entries of a command */
 #define IMAP_META_NAME_MAX	255	/* bytes of an entry's name */
 
@@ -251,6 +252,8 @@ struct imap_rename {
 #define IMAP_STATUS_DELETED		0x20
 #define IMAP_STATUS_SIZE		0x40
 #define IMAP_STATUS_HIGHESTMODSEQ	0x80
+#define IMAP_STATUS_DELETED_STORAGE	0x100
+#define IMAP_STATUS_MAILBOXID		0x200	/* the last one */
 
 const char *imap_status_name(uint32_t);
 
@@ -300,12 +303,15 @@ enum imap_att {
 	ATT_BINARY_SIZE,
 	ATT_BODY,			/* BODY without a section */
 	ATT_BODYSTRUCTURE,
+	ATT_EMAILID,
 	ATT_ENVELOPE,
 	ATT_FLAGS,
 	ATT_INTERNALDATE,
 	ATT_MODSEQ,
+	ATT_SAVEDATE,
 	ATT_SECTION,			/* BODY[..], RFC822, .HEADER, .TEXT */
 	ATT_SIZE,			/* RFC822.SIZE */
+	ATT_THREADID,
 	ATT_UID
 };
 
@@ -389,6 +395,12 @@ enum imap_key_type {
 	KEY_KEYWORD,			/* str */
 	KEY_RECENT,
 	KEY_MODSEQ,			/* num: modseq is num or more */
+	KEY_THREADID,			/* str */
+	KEY_SAVEDATESUPPORTED,
+	KEY_EMAILID,			/* str */
+	KEY_SAVEDBEFORE,		/* day: of the save date */
+	KEY_SAVEDON,
+	KEY_SAVEDSINCE,
 	KEY_BEFORE,			/* day: INTERNALDATE's day is earlier */
 	KEY_ON,
 	KEY_SINCE,			/* or later */

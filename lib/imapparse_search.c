@@ -1,4 +1,5 @@
 /* SEARCH: its keys as a tree, and the tree as text. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -139,6 +140,28 @@ search_args_date(struct imap_scan *s, const struct search_row *r,
 	return 0;
 }
 
+/* RFC 8474, 7 */
+static int
+search_args_objectid(struct imap_scan *s, const struct search_row *r,
+    struct imap_key *k)
+{
+	size_t	pos, i;
+
+	if (scan_sp(s) == -1)
+		return -1;
+	pos = s->pos;
+	if (scan_atom(s, &k->str) == -1)
+		return -1;
+	for (i = 0; i < k->str.len; i++)
+		if (!isalnum((unsigned char)k->str.p[i]) &&
+		    k->str.p[i] != '-' && k->str.p[i] != '_')
+			break;
+	if (i == k->str.len && i <= IMAP_OBJECTID_MAX)
+		return 0;
+	s->pos = pos;
+	return scan_bad(s, "Invalid object id");
+}
+
 static int
 search_args_number(struct imap_scan *s, const struct search_row *r,
     struct imap_key *k)
@@ -209,6 +232,8 @@ static const struct search_row search_table[] = {
 	{ "CC", search_args_field, KEY_HEADER, 0, SUMMARY, 0, "Cc" },
 	{ "DELETED", search_args_none, KEY_FLAG, 0, MIRROR, FLAG_DELETED },
 	{ "DRAFT", search_args_none, KEY_FLAG, 0, MIRROR, FLAG_DRAFT },
+	{ "EMAILID", search_args_objectid, KEY_EMAILID, 0, ROW, 0, NULL,
+	    IMAP_EXT_OBJECTID },
 	{ "FLAGGED", search_args_none, KEY_FLAG, 0, MIRROR, FLAG_FLAGGED },
 	{ "FROM", search_args_field, KEY_HEADER, 0, SUMMARY, 0, "From" },
 	{ "HEADER", search_args_header, KEY_HEADER, 0, CONTENT },
@@ -220,6 +245,14 @@ static const struct search_row search_table[] = {
 	{ "OLD", search_args_none, KEY_RECENT, 1, MIRROR },
 	{ "ON", search_args_date, KEY_ON, 0, ROW },
 	{ "RECENT", search_args_none, KEY_RECENT, 0, MIRROR },
+	{ "SAVEDATESUPPORTED", search_args_none, KEY_SAVEDATESUPPORTED, 0,
+	    MIRROR, 0, NULL, IMAP_EXT_SAVEDATE },
+	{ "SAVEDBEFORE", search_args_date, KEY_SAVEDBEFORE, 0, ROW, 0, NULL,
+	    IMAP_EXT_SAVEDATE },
+	{ "SAVEDON", search_args_date, KEY_SAVEDON, 0, ROW, 0, NULL,
+	    IMAP_EXT_SAVEDATE },
+	{ "SAVEDSINCE", search_args_date, KEY_SAVEDSINCE, 0, ROW, 0, NULL,
+	    IMAP_EXT_SAVEDATE },
 	{ "SEEN", search_args_none, KEY_FLAG, 0, MIRROR, FLAG_SEEN },
 	{ "SENTBEFORE", search_args_date, KEY_SENTBEFORE, 0, SUMMARY },
 	{ "SENTON", search_args_date, KEY_SENTON, 0, SUMMARY },
@@ -229,6 +262,8 @@ static const struct search_row search_table[] = {
 	{ "SUBJECT", search_args_field, KEY_HEADER, 0, SUMMARY, 0,
 	    "Subject" },
 	{ "TEXT", search_args_text, KEY_TEXT, 0, CONTENT },
+	{ "THREADID", search_args_objectid, KEY_THREADID, 0, MIRROR, 0, NULL,
+	    IMAP_EXT_OBJECTID },
 	{ "TO", search_args_field, KEY_HEADER, 0, SUMMARY, 0, "To" },
 	{ "UID", search_args_set, KEY_UID, 0, MIRROR },
 	{ "UNANSWERED", search_args_none, KEY_FLAG, 1, MIRROR,
@@ -675,6 +710,8 @@ put_key_args(struct ibuf *b, const struct imap_key *k)
 		return ibuf_add(b, " ", 1) == -1 ? -1 :
 		    put_key_set(b, &k->set);
 	case KEY_KEYWORD:
+	case KEY_EMAILID:
+	case KEY_THREADID:
 		return ibuf_add(b, " ", 1) == -1 ? -1 :
 		    ibuf_add(b, k->str.p, k->str.len);
 	case KEY_BODY:
@@ -690,6 +727,9 @@ put_key_args(struct ibuf *b, const struct imap_key *k)
 	case KEY_BEFORE:
 	case KEY_ON:
 	case KEY_SINCE:
+	case KEY_SAVEDBEFORE:
+	case KEY_SAVEDON:
+	case KEY_SAVEDSINCE:
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:

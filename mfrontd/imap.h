@@ -195,6 +195,7 @@ struct mbox {
 	char		*id;		/* NULL: only a subscription */
 	char		*name;
 	char		*roles;
+	char		*objectid;	/* "": none */
 	uint32_t	 uidvalidity;
 	uint32_t	 uidnext;
 	uint32_t	 messages;
@@ -488,6 +489,9 @@ int	 view_resolve(struct iop *, const struct seqset *, struct uidset *);
 /* "* 7 FETCH (UID 7 FLAGS (..) MODSEQ (9))" of one message. */
 void	 view_put_fetch(struct iview *, uint32_t, uint32_t, uint64_t, int);
 void	 view_flags_of(struct iview *, struct ibuf *, uint32_t);
+
+/* The EMAILID of a content (RFC 8474). */
+const char *emailid(const char *, char[IMAP_OBJECTID_MAX + 1]);
 
 /* imap_select.c */
 void	 cmd_select(struct iop *);

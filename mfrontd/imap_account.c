@@ -24,6 +24,7 @@ mboxes_free(struct mbox *m, size_t n)
 		free(m[i].id);
 		free(m[i].name);
 		free(m[i].roles);
+		free(m[i].objectid);
 	}
 	free(m);
 }
@@ -114,6 +115,7 @@ iacct_row(struct iacct *a, const struct m_st_mbox *m)
 	mb += a->nfresh++;
 	if ((mb->name = strdup(m->name)) == NULL ||
 	    (mb->roles = strdup(m->roles)) == NULL ||
+	    (mb->objectid = strdup(m->objectid)) == NULL ||
 	    (*m->id != '\0' && (mb->id = strdup(m->id)) == NULL))
 		fatal(NULL);
 	mbox_update(mb, m);
@@ -149,6 +151,7 @@ mboxes_merge(struct iacct *a)
 		free(m[i].id);
 		free(m[i].name);
 		free(m[i].roles);
+		free(m[i].objectid);
 	}
 	if (a->n > 0)
 		a->n = (size_t)(out - m) + 1;

@@ -264,6 +264,8 @@ fetch_take_row(struct iop *op, const struct st_row *row, uint32_t uid)
 	m->date = row->date;
 	m->zone = row->zone;
 	m->modseq = row->modseq;
+	m->saved = (row->has & ROW_SAVEDATE) != 0;
+	m->savedate = row->savedate;
 	if (row->has & ROW_ID && (m->id = strdup(row->id)) == NULL)
 		fatal(NULL);
 	if (row->has & ROW_CACHE && row->cachelen > 0) {
@@ -358,7 +360,8 @@ fetch_fields(const struct fetch *f)
 {
 	return ROW_ID | ROW_SIZE | ROW_DATE |
 	    (f->needs & IMAP_NEED_SUMMARY ? ROW_CACHE : 0) |
-	    (f->natts_modseq ? ROW_MODSEQ : 0);
+	    (f->natts_modseq ? ROW_MODSEQ : 0) |
+	    (f->savedate ? ROW_SAVEDATE : 0);
 }
 
 /*
@@ -669,12 +672,15 @@ fetch_begin(struct iop *op)
 	uint32_t		 i;
 
 	f->needs = c->needs;
-	for (i = 0; i < c->natts; i++)
+	for (i = 0; i < c->natts; i++) {
 		f->natts_modseq += c->att[i].att == ATT_MODSEQ;
+		f->savedate |= c->att[i].att == ATT_SAVEDATE &&
+		    iop_has(op, CAP_SAVEDATE);
+	}
 	if (c->has_changedsince)
 		f->since = c->changedsince;
 	f->cacheable = (f->needs & IMAP_NEED_SUMMARY) == 0 &&
-	    !f->natts_modseq && f->since == 0;
+	    !f->natts_modseq && !f->savedate && f->since == 0;
 	if ((f->needs & ~(uint32_t)IMAP_NEED_MIRROR) == 0 && f->since == 0)
 		fetch_plain(op);
 	else
@@ -694,7 +700,13 @@ cmd_fetch(struct iop *op)
 	TAILQ_INIT(&f->keeps);
 	op->data = f;
 	op->cleanup = fetch_cleanup;
-	for (i = 0; i < c->natts; i++)
+	for (i = 0; i < c->natts; i++) {
+		if ((c->att[i].att == ATT_EMAILID ||
+		    c->att[i].att == ATT_THREADID) &&
+		    !iop_has(op, CAP_OBJECTID)) {
+			iop_no(op, "CANNOT", "Messages have no ids there");
+			return;
+		}
 		if (c->att[i].att == ATT_MODSEQ) {
 			if (!iop_has(op, CAP_MODSEQ)) {
 				iop_bad(op, "MODSEQ is not available here");
@@ -702,6 +714,7 @@ cmd_fetch(struct iop *op)
 			}
 			view_condstore(op->s);
 		}
+	}
 	if (view_resolve(op, &c->set, &f->todo) == -1)
 		return;
 	fetch_begin(op);

@@ -31,6 +31,8 @@ struct fmsg {
 	int64_t		 date;
 	int16_t		 zone;
 	uint64_t	 modseq;
+	int		 saved;		/* savedate is known */
+	int64_t		 savedate;
 	/* the summary */
 	struct ibuf	 text;
 	struct summary	 sum;
@@ -79,6 +81,7 @@ struct fetch {
 	uint32_t	 uid;
 	uint32_t	 needs;
 	uint32_t	 natts_modseq;
+	int		 savedate;	/* asked for, and known there */
 	uint64_t	 since;
 	int		 cacheable;	/* rows may come from the mirror */
 	int		 listed;

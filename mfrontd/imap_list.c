@@ -3,6 +3,7 @@
  * subscriptions.
  */
 #include <sys/types.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +270,7 @@ struct status {
 	uint32_t	 nrecent;
 	uint32_t	 unseen;
 	uint32_t	 deleted;
+	uint64_t	 deleted_size;
 	uint64_t	 size;
 	uint32_t	 missing;	/* items that take a listing */
 };
@@ -300,6 +302,8 @@ status_value(const struct mbox *mb, const struct status *st, uint32_t item)
 		return st->missing & item ? st->deleted : mb->deleted;
 	case IMAP_STATUS_SIZE:
 		return st->missing & item ? st->size : mb->size;
+	case IMAP_STATUS_DELETED_STORAGE:
+		return st->deleted_size;
 	case IMAP_STATUS_HIGHESTMODSEQ:
 		return mb->modseq;
 	}
@@ -321,12 +325,15 @@ status_tell(struct iop *op, const struct mbox *mb)
 	(void)ibuf_adds(b, "* STATUS ");
 	(void)imap_put_mailbox(b, op->cmd.status.mailbox, 0);
 	(void)ibuf_adds(b, " (");
-	for (item = 1; item <= IMAP_STATUS_HIGHESTMODSEQ; item <<= 1) {
+	for (item = 1; item <= IMAP_STATUS_MAILBOXID; item <<= 1) {
 		if ((op->cmd.status.items & item) == 0)
 			continue;
 		(void)ibuf_addf(b, "%s%s ", n++ > 0 ? " " : "",
 		    imap_status_name(item));
-		(void)ibuf_addu(b, status_value(mb, op->data, item));
+		if (item == IMAP_STATUS_MAILBOXID)
+			(void)ibuf_addf(b, "(%s)", mb->objectid);
+		else
+			(void)ibuf_addu(b, status_value(mb, op->data, item));
 	}
 	(void)ibuf_adds(b, ")\r\n");
 	iop_ok(op, "STATUS completed");
@@ -357,8 +364,10 @@ status_rows(struct status *st, const struct m_st_rows *m)
 		    strcasestr(row.flags, "\\Seen") == NULL)
 			st->unseen += n;
 		if (row.flags != NULL &&
-		    strcasestr(row.flags, "\\Deleted") != NULL)
+		    strcasestr(row.flags, "\\Deleted") != NULL) {
 			st->deleted += n;
+			st->deleted_size += row.size * n;
+		}
 		if (st->recent > 1)
 			(void)uidset_remove(&set, 1, st->recent - 1);
 		st->nrecent += uidset_count(&set);
@@ -400,8 +409,10 @@ status_list(struct iop *op)
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = st->id;
-	q.fields = (other & (IMAP_STATUS_UNSEEN | IMAP_STATUS_DELETED) ?
-	    ROW_FLAGS : 0) | (other & IMAP_STATUS_SIZE ? ROW_SIZE : 0);
+	q.fields = (other & (IMAP_STATUS_UNSEEN | IMAP_STATUS_DELETED |
+	    IMAP_STATUS_DELETED_STORAGE) ? ROW_FLAGS : 0) |
+	    (other & (IMAP_STATUS_SIZE | IMAP_STATUS_DELETED_STORAGE) ?
+	    ROW_SIZE : 0);
 	q.credit = 512 * 1024;
 	if (other == 0) {
 		if (uidset_add(&set, st->recent, UINT32_MAX) == -1)
@@ -451,6 +462,7 @@ status_row_known(struct iop *op, struct mbox *mb)
 		st->missing |= items & IMAP_STATUS_DELETED;
 	if ((mb->has & MBOX_SIZE) == 0)
 		st->missing |= items & IMAP_STATUS_SIZE;
+	st->missing |= items & IMAP_STATUS_DELETED_STORAGE;
 	if (st->missing == 0 || mb->messages == 0) {
 		status_tell(op, mb);
 		return;
@@ -496,6 +508,11 @@ status_listed(struct iop *op, enum st_code code, const char *text)
 	mb = iacct_find(op->mount->account, op->name);
 	if (mb == NULL) {
 		status_gone(op);
+		return;
+	}
+	if (op->cmd.status.items & IMAP_STATUS_MAILBOXID &&
+	    (*mb->objectid == '\0' || !iop_has(op, CAP_OBJECTID))) {
+		iop_no(op, "CANNOT", "Mailboxes have no ids there");
 		return;
 	}
 	if ((st = calloc(1, sizeof(*st))) == NULL ||
@@ -577,6 +594,35 @@ create_uses(uint32_t use, char *buf, size_t size)
 		}
 }
 
+/* CREATE's answer has the row of what was made. */
+static void
+create_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop		*op = rq->arg;
+	const struct m_st_mbox	*m = arg;
+	char			 code[512];
+
+	if (type == M_st_mbox && op->data == NULL && *m->objectid != '\0' &&
+	    (op->data = strdup(m->objectid)) == NULL)
+		fatal(NULL);
+	if (type != M_st_end || op->data == NULL ||
+	    !imap_has(op->s, CAP_OBJECTID) || !iop_has(op, CAP_OBJECTID)) {
+		change_answer(rq, type, arg);
+		return;
+	}
+	iacct_changed(op->mount->account);
+	if (iop_failed(op, arg))
+		return;
+	snprintf(code, sizeof(code), "MAILBOXID (%s)", (char *)op->data);
+	iop_ok_code(op, code, "CREATE completed");
+}
+
+static void
+create_cleanup(struct iop *op)
+{
+	free(op->data);
+}
+
 void
 cmd_create(struct iop *op)
 {
@@ -597,7 +643,8 @@ cmd_create(struct iop *op)
 	create_uses(c->use, roles, sizeof(roles));
 	q.name = op->name;
 	q.roles = roles;
-	iop_ask(op, M_st_create, &q, change_answer);
+	op->cleanup = create_cleanup;
+	iop_ask(op, M_st_create, &q, create_answer);
 }
 
 static void

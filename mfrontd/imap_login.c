@@ -21,6 +21,8 @@ static const struct {
 } by_storage[] = {
 	{ CAP_QUOTA,	IMAP_EXT_QUOTA,
 	    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE" },
+	{ CAP_OBJECTID,	IMAP_EXT_OBJECTID,	"OBJECTID" },
+	{ CAP_SAVEDATE,	IMAP_EXT_SAVEDATE,	"SAVEDATE" },
 };
 #define NBY_STORAGE	(sizeof(by_storage) / sizeof(by_storage[0]))
 

@@ -327,12 +327,12 @@ put_section(struct fmsg *m, const struct imap_fetch_att *a)
 }
 
 static void
-put_date(struct fmsg *m, struct ibuf *b)
+put_date(struct ibuf *b, int64_t t, int16_t zone)
 {
 	struct rfcdate d;
 
-	d.t = m->date;
-	d.zone = m->zone;
+	d.t = t;
+	d.zone = zone;
 	(void)ibuf_add_n8(b, '"');
 	if (rfcdate_put_imap(b, &d) == -1)
 		(void)ibuf_adds(b, "01-Jan-1970 00:00:00 +0000");
@@ -364,10 +364,25 @@ put_from_summary(struct fmsg *m, const struct imap_fetch_att *a)
 	return PART_DONE;
 }
 
+/*
+ * Ids of the storage have the characters that RFC 8474 allows.  A letter in
+ * front keeps clients from taking one for a number or NIL; one that has the
+ * greatest length goes as it is.
+ */
+const char *
+emailid(const char *id, char buf[IMAP_OBJECTID_MAX + 1])
+{
+	buf[0] = 'M';
+	if (strlcpy(buf + 1, id, IMAP_OBJECTID_MAX) >= IMAP_OBJECTID_MAX)
+		strlcpy(buf, id, IMAP_OBJECTID_MAX + 1);
+	return buf;
+}
+
 static enum part_state
 put_item(struct fmsg *m, const struct imap_fetch_att *a)
 {
-	struct ibuf *b = imap_out(m->op->s);
+	struct ibuf	*b = imap_out(m->op->s);
+	char		 id[IMAP_OBJECTID_MAX + 1];
 
 	/* of one that was begun and waited the name is there */
 	if (m->header != HEADER_READY) {
@@ -387,7 +402,21 @@ put_item(struct fmsg *m, const struct imap_fetch_att *a)
 		(void)ibuf_addu(b, m->size);
 		return PART_DONE;
 	case ATT_INTERNALDATE:
-		put_date(m, b);
+		put_date(b, m->date, m->zone);
+		return PART_DONE;
+	case ATT_SAVEDATE:
+		if (m->saved)
+			put_date(b, m->savedate, 0);
+		else
+			(void)ibuf_adds(b, "NIL");
+		return PART_DONE;
+	case ATT_EMAILID:
+		m->incomplete |= m->id == NULL;
+		(void)ibuf_addf(b, "(%s)", emailid(m->id != NULL ? m->id :
+		    "", id));
+		return PART_DONE;
+	case ATT_THREADID:
+		(void)ibuf_adds(b, "NIL");
 		return PART_DONE;
 	case ATT_MODSEQ:
 		(void)ibuf_addf(b, "(%llu)", (unsigned long long)m->modseq);

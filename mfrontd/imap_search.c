@@ -23,6 +23,8 @@ struct smsg {
 	uint64_t	 size;
 	int64_t		 date;
 	int16_t		 zone;
+	uint32_t	 has;		/* enum row_field */
+	int64_t		 savedate;
 	struct ibuf	 text;		/* its summary, as it came */
 	struct msgsearch *ms;		/* NULL: no text is looked for */
 	struct summary_maker *maker;	/* no summary was there */
@@ -137,6 +139,18 @@ mirror_set(struct iop *op, const struct imap_key *k, struct uidset *out)
 		if (uidset_copy(out, &mk->uids) == -1)
 			fatal(NULL);
 		break;
+	case KEY_SAVEDATESUPPORTED:
+		if (iop_has(op, CAP_SAVEDATE) &&
+		    uidset_copy(out, &v->snap->uids) == -1)
+			fatal(NULL);
+		break;
+	case KEY_THREADID:
+		break;
+	case KEY_EMAILID:
+		/* where there are none, no message has this one */
+		if (iop_has(op, CAP_OBJECTID))
+			return 0;
+		break;
 	default:
 		return 0;
 	}
@@ -224,10 +238,40 @@ tri(int yes)
 }
 
 static enum tri
-eval_row(const struct search *s, const struct imap_key *k)
+tri_day(int32_t day, const struct imap_key *k)
 {
-	struct rfcdate	d;
-	int32_t		day;
+	if (k->type == KEY_BEFORE || k->type == KEY_SAVEDBEFORE)
+		return tri(day < k->day);
+	if (k->type == KEY_ON || k->type == KEY_SAVEDON)
+		return tri(day == k->day);
+	return tri(day >= k->day);
+}
+
+static int
+is_saved_key(const struct imap_key *k)
+{
+	return k->type == KEY_SAVEDBEFORE || k->type == KEY_SAVEDON ||
+	    k->type == KEY_SAVEDSINCE;
+}
+
+static enum tri
+eval_emailid(const struct search *s, const struct imap_key *k)
+{
+	char		 buf[IMAP_OBJECTID_MAX + 1];
+	const char	*id;
+
+	if (s->row == NULL || (s->row->has & ROW_ID) == 0)
+		return OPEN;
+	id = emailid(s->row->id, buf);
+	return tri(strlen(id) == k->str.len &&
+	    memcmp(id, k->str.p, k->str.len) == 0);
+}
+
+static enum tri
+eval_row(struct iop *op, const struct imap_key *k)
+{
+	struct search	*s = op->data;
+	struct rfcdate	 d;
 
 	if (s->row == NULL)
 		return OPEN;
@@ -237,14 +281,19 @@ eval_row(const struct search *s, const struct imap_key *k)
 	if (k->type == KEY_SMALLER)
 		return s->row->has & ROW_SIZE ?
 		    tri(s->row->size < k->num) : OPEN;
-	if ((s->row->has & ROW_DATE) == 0)
-		return OPEN;
-	d.t = s->row->date;
-	d.zone = s->row->zone;
-	day = rfcdate_day(&d);
-	if (k->type == KEY_BEFORE)
-		return tri(day < k->day);
-	return tri(k->type == KEY_ON ? day == k->day : day >= k->day);
+	/* a storage that keeps no save dates is asked for the other one */
+	if (is_saved_key(k) && iop_has(op, CAP_SAVEDATE)) {
+		if ((s->row->has & ROW_SAVEDATE) == 0)
+			return NO;
+		d.t = s->row->savedate;
+		d.zone = 0;
+	} else {
+		if ((s->row->has & ROW_DATE) == 0)
+			return OPEN;
+		d.t = s->row->date;
+		d.zone = s->row->zone;
+	}
+	return tri_day(rfcdate_day(&d), k);
 }
 
 static enum tri
@@ -330,7 +379,12 @@ eval_leaf(struct iop *op, const struct imap_key *k)
 	case KEY_SINCE:
 	case KEY_LARGER:
 	case KEY_SMALLER:
-		return eval_row(s, k);
+	case KEY_SAVEDBEFORE:
+	case KEY_SAVEDON:
+	case KEY_SAVEDSINCE:
+		return eval_row(op, k);
+	case KEY_EMAILID:
+		return iop_has(op, CAP_OBJECTID) ? eval_emailid(s, k) : NO;
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
@@ -400,10 +454,12 @@ smsg_decide(struct iop *op, struct smsg *m)
 	struct st_row	 row;
 
 	memset(&row, 0, sizeof(row));
-	row.has = ROW_SIZE | ROW_DATE;
+	row.has = ROW_SIZE | ROW_DATE | m->has;
+	row.id = m->id;
 	row.size = m->size;
 	row.date = m->date;
 	row.zone = m->zone;
+	row.savedate = m->savedate;
 	ibuf_init(&text, SUMMARY_FULL + 1024);
 	if (m->maker != NULL &&
 	    summary_finish(m->maker, &text, SUMMARY_FULL) == 0)
@@ -492,6 +548,8 @@ smsg_queue(struct iop *op, const struct st_row *row, uint32_t uid)
 	m->size = row->size;
 	m->date = row->date;
 	m->zone = row->zone;
+	m->has = row->has & (ROW_ID | ROW_SAVEDATE);
+	m->savedate = row->savedate;
 	ibuf_init(&m->text, SUMMARY_FULL + 1024);
 	if (s->sum != NULL)
 		(void)ibuf_add(&m->text, row->cache, row->cachelen);
@@ -579,8 +637,10 @@ search_list(struct iop *op)
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&s->listing);
 	q.fields = ROW_SIZE | ROW_DATE;
-	if (s->needs & (IMAP_NEED_SUMMARY | IMAP_NEED_CONTENT))
+	if (s->emailids || s->needs & (IMAP_NEED_SUMMARY | IMAP_NEED_CONTENT))
 		q.fields |= ROW_ID;
+	if (s->saved)
+		q.fields |= ROW_SAVEDATE;
 	/* of many a header's fields it knows more than the parser can tell */
 	if (s->needs & IMAP_NEED_SUMMARY || s->headers)
 		q.fields |= ROW_CACHE;
@@ -708,10 +768,13 @@ modseq_next(struct iop *op)
 /* the command */
 
 static const char *
-search_key(struct search *s, const struct imap_key *k)
+search_key(struct iop *op, const struct imap_key *k)
 {
-	struct msgsearch_key *mk;
+	struct search		*s = op->data;
+	struct msgsearch_key	*mk;
 
+	s->emailids |= k->type == KEY_EMAILID;
+	s->saved |= is_saved_key(k) && iop_has(op, CAP_SAVEDATE);
 	if (k->type == KEY_MODSEQ) {
 		if (modseq_of(s, k->num) != NULL)
 			return NULL;
@@ -736,13 +799,13 @@ search_key(struct search *s, const struct imap_key *k)
 }
 
 static const char *
-search_keys(struct search *s, const struct imap_key *k)
+search_keys(struct iop *op, const struct imap_key *k)
 {
 	const char *why;
 
 	for (; k != NULL; k = k->next) {
-		if ((why = search_key(s, k)) != NULL ||
-		    (why = search_keys(s, k->child)) != NULL)
+		if ((why = search_key(op, k)) != NULL ||
+		    (why = search_keys(op, k->child)) != NULL)
 			return why;
 	}
 	return NULL;
@@ -778,7 +841,7 @@ cmd_search(struct iop *op)
 		return;
 	}
 	s->saving = (c->ret & IMAP_RETURN_SAVE) != 0;
-	if ((why = search_keys(s, c->key)) != NULL) {
+	if ((why = search_keys(op, c->key)) != NULL) {
 		iop_no(op, "LIMIT", "%s", why);
 		return;
 	}

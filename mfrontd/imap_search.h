@@ -56,6 +56,8 @@ struct search {
 	const struct imap_key *key_of[MSGSEARCH_KEYS];
 	size_t		 nkeys;
 	int		 headers;	/* some are of fields */
+	int		 emailids;	/* there are such keys */
+	int		 saved;		/* of dates that the storage knows */
 	struct msgsearch_set *set;
 	struct msgsearch *fields;	/* for those in a summary */
 	struct modseq_key modseqs[MODSEQ_KEYS];

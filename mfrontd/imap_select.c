@@ -41,6 +41,7 @@ select_tell(struct iop *op)
 	struct mirror	*m = v->m;
 	struct ibuf	*b = imap_out(s);
 	struct flagtest	 unseen = FLAGTEST_ALL;
+	struct mbox	*mb;
 	uint32_t	 uid;
 
 	view_put_flags(v);
@@ -57,6 +58,12 @@ select_tell(struct iop *op)
 	else
 		(void)ibuf_adds(b, "* OK [NOMODSEQ] No modification "
 		    "sequences here\r\n");
+	if (imap_has(s, CAP_OBJECTID) && iop_has(op, CAP_OBJECTID) &&
+	    op->mount->account != NULL &&
+	    (mb = iacct_by_id(op->mount->account, m->id)) != NULL &&
+	    *mb->objectid != '\0')
+		(void)ibuf_addf(b, "* OK [MAILBOXID (%s)] Its id\r\n",
+		    mb->objectid);
 	iop_ok_code(op, v->read_only ? "READ-ONLY" : "READ-WRITE",
 	    "%s completed", op->cmd.name);
 }

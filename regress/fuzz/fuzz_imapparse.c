@@ -38,6 +38,10 @@ const struct fuzz_seed fuzz_seeds[] = {
 	FUZZ_SEED("1a ENABLE CONDSTORE UTF8=ACCEPT"),
 	FUZZ_SEED("2a UID MOVE * \"\xc3\xa9\""),
 	FUZZ_SEED("1a UID EXPUNGE 3:4"),
+	FUZZ_SEED("1a SEARCH EMAILID a-1 NOT THREADID b_2 SAVEDATESUPPORTED "
+	    "SAVEDON 1-Feb-2015 SAVEDBEFORE 1-Feb-2015"),
+	FUZZ_SEED("1a FETCH 1 (EMAILID THREADID SAVEDATE)"),
+	FUZZ_SEED("1a STATUS x (MAILBOXID DELETED-STORAGE)"),
 	FUZZ_SEED("1a GETQUOTAROOT x"),
 	FUZZ_SEED("1a SETQUOTA \"\" (STORAGE 512 MESSAGE 1)"),
 	FUZZ_SEED("1a GETMETADATA (MAXSIZE 1024 DEPTH infinity) \"\" "
@@ -112,6 +116,8 @@ search(const struct imap_cmd *c)
 
 	imap_ext_add(&opts.exts, IMAP_EXT_IMAP4REV2);
 	imap_ext_add(&opts.exts, IMAP_EXT_QRESYNC);
+	imap_ext_add(&opts.exts, IMAP_EXT_OBJECTID);
+	imap_ext_add(&opts.exts, IMAP_EXT_SAVEDATE);
 	walk(c->search.key, 0xf, 0);
 	put(&one, c->search.key);
 	if (imap_parse(&again, &opts, (char *)ibuf_data(&one),
@@ -186,6 +192,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		imap_ext_add(&opts.exts, IMAP_EXT_THREAD);
 		imap_ext_add(&opts.exts, IMAP_EXT_QUOTA);
 		imap_ext_add(&opts.exts, IMAP_EXT_METADATA);
+		imap_ext_add(&opts.exts, IMAP_EXT_OBJECTID);
+		imap_ext_add(&opts.exts, IMAP_EXT_SAVEDATE);
 	}
 	opts.utf8 = *data == '2';
 	r = imap_parse(&c, &opts, p, len - 1);

@@ -133,6 +133,10 @@ class Parser:
     def flag(self):
         return self.match(FLAG).group().decode()
 
+    def objectid(self):
+        return self.match(re.compile(rb'[A-Za-z0-9_-]{1,255}(?=\))')
+                          ).group().decode()
+
     def fetch(self):
         """item -> value"""
         found = {}
@@ -158,6 +162,14 @@ class Parser:
                     self.fail('date')
             elif item == 'MODSEQ':
                 v, = self.list(lambda: self.number((1 << 63) - 1))
+            elif item in ('EMAILID', 'THREADID'):
+                v = None
+                if item == 'EMAILID' or not self.nil():
+                    v, = self.list(self.objectid)
+            elif item == 'SAVEDATE':
+                v = None if self.nil() else self.string()
+                if v is not None and not DATE.match(v):
+                    self.fail('date')
             elif item in ('ENVELOPE', 'BODY', 'BODYSTRUCTURE'):
                 v = self.value()
                 if not isinstance(v, list):
@@ -415,7 +427,10 @@ def p_status(p):
         p.take(b' ')
         if item in found:
             p.fail('twice')
-        found[item] = p.number((1 << 63) - 1)
+        if item == 'MAILBOXID':
+            found[item], = p.list(p.objectid)
+        else:
+            found[item] = p.number((1 << 63) - 1)
     p.list(one)
     return name, found
 

@@ -73,8 +73,9 @@ class Quota(StoreHouse):
         self.assertEqual({'DELETED': 0}, c.ok(
             'STATUS INBOX (DELETED)').one('STATUS').data[1])
         c.ok('STORE 1 +FLAGS (\\Deleted)')
-        self.assertEqual({'DELETED': 1}, c.ok(
-            'STATUS INBOX (DELETED)').one('STATUS').data[1])
+        self.assertEqual({'DELETED': 1, 'DELETED-STORAGE': len(LETTER)},
+                         c.ok('STATUS INBOX (DELETED DELETED-STORAGE)').one(
+                             'STATUS').data[1])
         c.ok('EXPUNGE')
         self.assertEqual((2, 3), self.quota()['STORAGE'])
         c.append('INBOX', LETTER)
@@ -121,7 +122,8 @@ class Quota(StoreHouse):
         c = self.begin(('-D', 'quota'))
         self.assertFalse(NAMES & self.capabilities_of(c))
         for text in ('GETQUOTA ""', 'GETQUOTAROOT INBOX',
-                     'SETQUOTA "" ()', 'STATUS INBOX (DELETED)'):
+                     'SETQUOTA "" ()', 'STATUS INBOX (DELETED)',
+                     'STATUS INBOX (DELETED-STORAGE)'):
             c.bad(text)
 
 

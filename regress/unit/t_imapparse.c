@@ -272,7 +272,7 @@ dump_status(struct ibuf *b, const struct imap_cmd *c)
 	uint32_t bit;
 
 	ibuf_addf(b, " %s", c->status.mailbox);
-	for (bit = 1; bit <= 0x80; bit <<= 1)
+	for (bit = 1; bit <= IMAP_STATUS_MAILBOXID; bit <<= 1)
 		if (c->status.items & bit)
 			ibuf_addf(b, " %s", imap_status_name(bit));
 }
@@ -1050,6 +1050,61 @@ ATF_TC_BODY(store, tc)
 	    "BAD", 3) == 0);
 }
 
+ATF_TC_WITHOUT_HEAD(objectid);
+ATF_TC_BODY(objectid, tc)
+{
+	static const struct row good[] = {
+		{ "a STATUS x (MAILBOXID)", "STATUS x MAILBOXID" },
+		{ "a STATUS x (DELETED-STORAGE MAILBOXID DELETED)",
+		    "STATUS x DELETED DELETED-STORAGE MAILBOXID" },
+		{ "a FETCH 1:* (EMAILID THREADID)",
+		    "FETCH set=1:0 EMAILID THREADID needs=2" },
+		{ "a UID FETCH 1 savedate",
+		    "UID FETCH set=1:1 UID SAVEDATE needs=3" },
+		{ "a SEARCH EMAILID M6d99ac3275bb4e",
+		    "SEARCH needs=2 EMAILID M6d99ac3275bb4e" },
+		{ "a SEARCH NOT threadid T-_9",
+		    "SEARCH needs=1 NOT THREADID T-_9" },
+		{ "a SEARCH SAVEDON 28-Dec-2014 SAVEDBEFORE 1-Jan-2015 "
+		    "SAVEDSINCE 1-Jan-2013 SAVEDATESUPPORTED",
+		    "SEARCH needs=3 (SAVEDATESUPPORTED SAVEDON 28-Dec-2014 "
+		    "SAVEDBEFORE 1-Jan-2015 SAVEDSINCE 1-Jan-2013)" },
+		{ NULL, NULL }
+	};
+	static const struct row bad[] = {
+		{ "a FETCH 1 EMAILID[1]", "FETCH item" },
+		{ "a SEARCH EMAILID", "space" },
+		{ "a SEARCH EMAILID a.b", "object id@17" },
+		{ "a SEARCH EMAILID \"a\"", "atom" },
+		{ "a SEARCH THREADID NIL x", "Unknown search key" },
+		{ "a SEARCH SAVEDON", "space" },
+		{ "a SEARCH SAVEDON x", "date" },
+		{ "a SEARCH SAVEDATESUPPORTED 1-Jan-2015", "" },
+		{ NULL, NULL }
+	};
+	static const struct row plain[] = {
+		{ "a STATUS x (MAILBOXID)", "STATUS item" },
+		{ "a FETCH 1 EMAILID", "FETCH item" },
+		{ "a FETCH 1 SAVEDATE", "FETCH item" },
+		{ "a SEARCH EMAILID x", "search key" },
+		{ "a SEARCH SAVEDATESUPPORTED", "search key" },
+		{ NULL, NULL }
+	};
+	char id[IMAP_OBJECTID_MAX + 64];
+	size_t n;
+
+	setup();
+	table(&all, good);
+	refused(&all, bad);
+	refused(&base, plain);
+	for (n = IMAP_OBJECTID_MAX; n <= IMAP_OBJECTID_MAX + 1; n++) {
+		memset(id, 'a', sizeof(id));
+		memcpy(id, "a SEARCH EMAILID ", 17);
+		ATF_CHECK_EQ(n > IMAP_OBJECTID_MAX, strncmp(run_len(&all, id,
+		    17 + n), "BAD", 3) == 0);
+	}
+}
+
 ATF_TC_WITHOUT_HEAD(quota);
 ATF_TC_BODY(quota, tc)
 {
@@ -1557,6 +1612,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, store);
 	ATF_TP_ADD_TC(tp, search);
 	ATF_TP_ADD_TC(tp, metadata);
+	ATF_TP_ADD_TC(tp, objectid);
 	ATF_TP_ADD_TC(tp, quota);
 	ATF_TP_ADD_TC(tp, sort);
 	ATF_TP_ADD_TC(tp, again);
