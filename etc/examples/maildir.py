@@ -17,8 +17,8 @@ LETTERS = dict(D='\\Draft', F='\\Flagged', P='$Forwarded', R='\\Answered', S='\\
 LETTER = {flag.lower(): letter for letter, flag in LETTERS.items()}
 SCHEMA = '''PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS counter(uidvalidity INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS mailbox(uidvalidity INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
-    uidnext INTEGER NOT NULL DEFAULT 1, state INTEGER NOT NULL DEFAULT 1, known TEXT NOT NULL DEFAULT '{}',
+CREATE TABLE IF NOT EXISTS mailbox(uidvalidity INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL, uidnext INTEGER NOT NULL DEFAULT 1, state INTEGER NOT NULL DEFAULT 1, known TEXT NOT NULL DEFAULT '{}',
     roles TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS message(mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
     id TEXT NOT NULL, size INTEGER NOT NULL, date TEXT NOT NULL, keywords TEXT NOT NULL DEFAULT '[]',
@@ -58,7 +58,8 @@ def letters(path):
 
 
 def unique():
-    return '%d.M%dP%dR%s.mfront' % (*divmod(time.time_ns() // 1000, 1000000), os.getpid(), secrets.token_hex(4))
+    now = divmod(time.time_ns() // 1000, 1000000)
+    return '%d.M%dP%dR%s.mfront' % (*now, os.getpid(), secrets.token_hex(4))
 
 
 class Box:
@@ -149,11 +150,12 @@ class Account:
     def __init__(self, path):
         self.path, self.boxes = path, {}
         self.digest = hashlib.sha256(os.path.basename(path).encode()).hexdigest()[:24]
-        self.db = sqlite3.connect(os.path.join(path, 'mfront.db'), isolation_level=None, check_same_thread=False)
+        path = os.path.join(path, 'mfront.db')
+        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.db.row_factory, self.db.text_factory = sqlite3.Row, os.fsdecode   # names of files are bytes
         self.db.executescript(SCHEMA)
         self.end()
-        Box(path).make()
+        Box(self.path).make()
 
     @contextlib.contextmanager
     def saved(self):
@@ -343,7 +345,8 @@ class Maildir(mfstore.Store):
     # Messages
 
     def flags(self, box, m):
-        return sorted([LETTERS[c] for c in letters(box.files[m['base']]) if c in LETTERS] + json.loads(m['keywords']))
+        named = [LETTERS[c] for c in letters(box.files[m['base']]) if c in LETTERS]
+        return sorted(named + json.loads(m['keywords']))
 
     def messages(self, account, mailbox, query):
         with self.bell:
@@ -356,8 +359,8 @@ class Maildir(mfstore.Store):
     def content(self, account, ident):
         with self.bell:
             account = self.account(account)
-            for m in account.db.execute('SELECT mailbox.*, base, uid FROM message JOIN mailbox ON mailbox = uidvalidity '
-                                        'WHERE id = ?', (ident,)).fetchall():
+            for m in account.db.execute('SELECT mailbox.*, base, uid FROM message JOIN mailbox '
+                                        'ON mailbox = uidvalidity WHERE id = ?', (ident,)).fetchall():
                 box = account.box(m)[0]
                 data = box.read(m['base'])
                 if data is None:
@@ -365,7 +368,8 @@ class Maildir(mfstore.Store):
                 if hashlib.sha256(data).hexdigest() == ident:
                     return data
                 with account.saved() as db:     # somebody has edited it: that is another message
-                    db.execute('DELETE FROM message WHERE mailbox = ? AND uid = ?', (m['uidvalidity'], m['uid']))
+                    db.execute('DELETE FROM message WHERE mailbox = ? AND uid = ?',
+                               (m['uidvalidity'], m['uid']))
                 box.files.pop(m['base'], None)
                 box.times = None
         raise mfstore.Problem('no-such-message')
@@ -398,7 +402,8 @@ class Maildir(mfstore.Store):
 
     def keep(self, db, v, known):
         known = {lower: flag for lower, flag in known.items() if lower not in LETTER}
-        db.execute('UPDATE mailbox SET known = ?, state = state + 1 WHERE uidvalidity = ?', (json.dumps(known), v))
+        db.execute('UPDATE mailbox SET known = ?, state = state + 1 WHERE uidvalidity = ?',
+                   (json.dumps(known), v))
 
     def letters(self, flags):
         return ''.join(sorted(LETTER[flag.lower()] for flag in flags if flag.lower() in LETTER))
@@ -418,7 +423,8 @@ class Maildir(mfstore.Store):
                         rows.append(dict(uid=m['uid'], flags=new))
                         db.execute('UPDATE message SET keywords = ? WHERE mailbox = ? AND uid = ?',
                                    (json.dumps(self.keywords(new)), v, m['uid']))
-                        works.append(['flag', m['base'], *(self.letters({*x} - {*y}) for x, y in ((new, old), (old, new)))])
+                        works.append(['flag', m['base'], self.letters({*new} - {*old}),
+                                      self.letters({*old} - {*new})])
             if rows:
                 self.keep(db, v, known)
                 account.do(db, box.path, *works)

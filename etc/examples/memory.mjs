@@ -10,7 +10,7 @@ import http from 'node:http'
 
 const capabilities = { write: true, modseq: true, events: { bound_ms: 500 }, idempotency: true, copy: true }
 const limits = { message: 64 << 20 }
-const accounts = new Map()              // name -> { name, uidvalidity, boxes: Map, contents: Map, highest: Map }
+const accounts = new Map()              // name -> what account() makes
 const answers = new Map()               // account and key -> { digest, answer, at }
 const start = randomUUID().slice(0, 8)
 let log = [], dropped = 0               // events; how many of them are forgotten
@@ -37,12 +37,14 @@ function need(truth, code = 'bad-request', number = undefined) {
 
 // What members of a request may be
 
-const system = new Map(['\\Answered', '\\Deleted', '\\Draft', '\\Flagged', '\\Seen'].map(f => [f.toLowerCase(), f]))
+const system = new Map(['\\Answered', '\\Deleted', '\\Draft', '\\Flagged', '\\Seen'].map(
+    f => [f.toLowerCase(), f]))
+const atom = /^[^\x00-\x20(){%*"\\\]\x7f-\uffff]{1,250}$/
 const text = v => (need(typeof v === 'string'), v)
 const bool = v => (need(typeof v === 'boolean'), v)
 const number = v => (need(Number.isSafeInteger(v) && v >= 0), v)
 const array = each => v => (need(Array.isArray(v)), v.map(each))
-const flag = v => (need(system.has(text(v).toLowerCase()) || /^[^\x00-\x20(){%*"\\\]\x7f-\uffff]{1,250}$/.test(v)), v)
+const flag = v => (need(system.has(text(v).toLowerCase()) || atom.test(v)), v)
 const date = v => (need(/^\d{4}-\d\d-\d\dT[\d:.]{8,}(Z|[+-]\d\d:\d\d)$/.test(text(v)) && Date.parse(v)), v)
 
 function name(v) {
@@ -68,8 +70,8 @@ function members(v, must, may = {}) {   // null is the same as none, except for 
     need(v !== null && typeof v === 'object' && !Array.isArray(v))
     const found = {}
     for (const [member, value] of Object.entries(v)) {
-        const kind = need(Object.hasOwn(must, member) ? must[member] : Object.hasOwn(may, member) && may[member],
-                          'unknown-parameter')
+        const kinds = [must, may].find(kinds => Object.hasOwn(kinds, member))
+        const kind = need(kinds, 'unknown-parameter')[member]
         if (value !== null || member === 'only_if_flag')
             found[member] = kind(value)
     }
@@ -105,7 +107,8 @@ function merged(rows) {                 // neighbours that say the same are one 
         else
             runs.push({ low: uid, high: uid, say, rest })
     }
-    return runs.map(({ low, high, rest }) => low === high ? { uid: low, ...rest } : { uids: `${low}:${high}`, ...rest })
+    return runs.map(({ low, high, rest }) => (
+        low === high ? { uid: low, ...rest } : { uids: `${low}:${high}`, ...rest }))
 }
 
 const inside = (ranges, uid) => ranges.some(([low, high]) => low <= uid && uid <= high)
@@ -141,7 +144,7 @@ function find(a, id, code = 'no-such-mailbox') {
 
 function tell(a, box) {
     log.push(box ? { account: a.name, mailbox: box.id, modseq: box.modseq } : { account: a.name })
-    log.at(-1).cursor = `${start}-${dropped + log.length}`
+    log.at(-1).cursor = cursor()
     if (log.length > 20000)
         dropped += log.splice(0, 10000).length
     setImmediate(() => streams.forEach(follow => follow()))     // once all of it is done
@@ -290,7 +293,8 @@ function upload({ to }, data, old) {    // what is there of an earlier answer st
     return [{}, ...to.map((one, index) => {
         const before = old?.find(line => line.index === index && line.uid)
         try {
-            return before ?? { index, ...append(need(accounts.get(one.account), 'no-such-account'), one, data) }
+            const a = need(accounts.get(one.account), 'no-such-account')
+            return before ?? { index, ...append(a, one, data) }
         } catch (problem) {
             need(problem instanceof Problem, 'internal')
             return { index, code: problem.message }
@@ -309,10 +313,12 @@ function append(a, { mailbox, flags = [], date = now() }, data) {
 
 const now = () => new Date().toISOString().replace(/\..*/, 'Z')
 
+const last = () => dropped + log.length
+const cursor = (at = last()) => `${start}-${at}`
+
 function events(res, since) {
-    const last = () => dropped + log.length
     let at = since === null ? last() : Number(since.split('-')[1])
-    need(since === null || since === `${start}-${at}` && at >= dropped && at <= last(), 'cursor-too-old')
+    need(since === null || since === cursor(at) && at >= dropped && at <= last(), 'cursor-too-old')
     const say = line => res.writableLength > 1 << 20 ? res.destroy() : res.write(JSON.stringify(line) + '\n')
     const follow = () => {
         if (at < dropped)
@@ -320,23 +326,24 @@ function events(res, since) {
         log.slice(at - dropped).forEach(say)
         at = last()
     }
-    const beat = setInterval(() => say({ cursor: `${start}-${at}` }), 5000)
+    const beat = setInterval(() => say({ cursor: cursor(at) }), 5000)
     res.on('close', () => (clearInterval(beat), streams.delete(follow)))
     res.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
-    say({ header: true, cursor: `${start}-${at}` })
+    say({ header: true, cursor: cursor(at) })
     streams.add(follow)
     follow()
 }
 
-// method, path, what to do, members of the body.  a: the account, box: the mailbox, id: what the path ends with
+// method, path, what to do, members of the body; a is the account, id what stands behind it
 const messages = '/accounts/([^/]+)/mailboxes/([^/]+)/messages', mailboxes = '/accounts/([^/]+)/mailboxes'
-const to = array(v => members(v, { account: text, mailbox: text }, { address: text, flags: array(flag), date }))
+const to = array(v => members(v, { account: text, mailbox: text },
+                              { address: text, flags: array(flag), date }))
 const calls = [
     ['GET', '/', () => ({ name: 'memory.mjs', version: '1', api: 1, capabilities, limits })],
     ['GET', '/events', ({ res, query }) => events(res, query.get('since'))],
     ['POST', '/messages', ({ body, data, old }) => upload(body, data, old),
         [{ to: v => (need(to(v).length), to(v)) }, { from: text, delivery: bool }]],
-    ['GET', mailboxes, ({ a }) => [{ cursor: `${start}-${dropped + log.length}` }, ...[...a.boxes.values()].map(row)]],
+    ['GET', mailboxes, ({ a }) => [{ cursor: cursor() }, ...[...a.boxes.values()].map(row)]],
     ['POST', mailboxes, ({ a, body }) => create(a, body), [{ name }, { roles: array(text) }]],
     ['POST', `${mailboxes}/rename`, ({ a, body }) => rename(a, body), [{ from: text, to: name }]],
     ['GET', `${mailboxes}/([^/]+)`, ({ a, id }) => row(find(a, id))],
@@ -384,8 +391,8 @@ function handle(req, res, bytes) {
     const body = kinds ? members(parsed(bytes.subarray(0, line)), ...kinds) : undefined
     const a = ids.length ? account(ids[0]) : undefined
     const one = { a, id: ids[1], query, body, data, res }
-    const key = method !== 'GET' && req.headers['idempotency-key'] && JSON.stringify([a?.name, req.headers['idempotency-key']])
-    if (!key)
+    const given = req.headers['idempotency-key'], key = JSON.stringify([a?.name, given])
+    if (method === 'GET' || !given)
         return work(one)
     const digest = createHash('sha256').update(`${method} ${req.url} `).update(bytes).digest('hex')
     const old = answers.get(key)
@@ -407,7 +414,8 @@ function send(req, res, answer) {
     } else if (Buffer.isBuffer(answer))
         res.writeHead(200, { 'Content-Type': 'message/rfc822', 'Content-Length': answer.length }).end(answer)
     else if (answer)
-        res.writeHead(req.method === 'POST' ? 201 : 200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer))
+        res.writeHead(req.method === 'POST' ? 201 : 200, { 'Content-Type': 'application/json' }).end(
+            JSON.stringify(answer))
     else if (!req.url.match(/\/events(\?|$)/) || req.method !== 'GET')
         res.writeHead(204).end()
 }
@@ -416,7 +424,8 @@ function refuse(res, problem) {
     if (!(problem instanceof Problem))
         console.error(problem)
     const code = problem instanceof Problem ? problem.message : 'internal', number = problem.status ?? 500
-    res.writeHead(number, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify({ status: number, code }))
+    res.writeHead(number, { 'Content-Type': 'application/problem+json' }).end(
+        JSON.stringify({ status: number, code }))
 }
 
 async function serve(req, res) {

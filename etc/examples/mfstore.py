@@ -146,7 +146,8 @@ class Store:
         self.bell = threading.Condition()       # held during a change, rung after it
 
     def service(self):
-        return dict(name=self.name, version=self.version, api=1, capabilities=self.capabilities, limits=self.limits)
+        return dict(name=self.name, version=self.version, api=1,
+                    capabilities=self.capabilities, limits=self.limits)
 
     @contextlib.contextmanager
     def transaction(self):                      # around each request that changes something

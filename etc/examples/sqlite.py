@@ -84,8 +84,9 @@ class Sqlite(mfstore.Store):
     def sweep(self, old):
         self.db.execute('DELETE FROM key WHERE at < ?', old)
         self.db.execute('DELETE FROM event WHERE at < ?', old)
-        self.db.execute('DELETE FROM content WHERE used < ? AND NOT EXISTS (SELECT * FROM message JOIN mailbox '
-                        'ON mailbox = mailbox.id WHERE message.id = content.id AND account = content.account)', old)
+        self.db.execute('DELETE FROM content WHERE used < ? AND NOT EXISTS (SELECT * FROM message '
+                        'JOIN mailbox ON mailbox = mailbox.id WHERE message.id = content.id '
+                        'AND account = content.account)', old)
 
     # Events
 
@@ -96,8 +97,9 @@ class Sqlite(mfstore.Store):
     def news(self, cursor):
         last, oldest = int(self.cursor()), self.db.execute('SELECT min(cursor) FROM event').fetchone()[0]
         need(cursor.isdecimal() and (oldest or last + 1) - 1 <= int(cursor) <= last, 'cursor-too-old')
-        return [{k: str(row[k]) if k == 'cursor' else row[k] for k in row.keys() if row[k]} for row in self.db.execute(
-            'SELECT account, mailbox, modseq, cursor FROM event WHERE cursor > ? ORDER BY cursor', (cursor,))]
+        rows = self.db.execute('SELECT account, mailbox, modseq, CAST(cursor AS TEXT) AS cursor FROM event '
+                               'WHERE event.cursor > ? ORDER BY event.cursor', (int(cursor),))
+        return [{k: row[k] for k in row.keys() if row[k] is not None} for row in rows]
 
     def tell(self, account, mailbox=None, modseq=None):
         self.db.execute('INSERT INTO event(at, account, mailbox, modseq) VALUES (?, ?, ?, ?)',
@@ -130,7 +132,8 @@ class Sqlite(mfstore.Store):
             return self.row(self.box(db, account, mailbox))
 
     def taken(self, account, name):
-        return self.db.execute('SELECT * FROM mailbox WHERE account = ? AND name = ?', (account, name)).fetchone()
+        return self.db.execute('SELECT * FROM mailbox WHERE account = ? AND name = ?',
+                               (account, name)).fetchone()
 
     def number(self, account, name):            # an id and a uidvalidity that were never used
         self.db.execute('INSERT INTO account VALUES (?, ?) ON CONFLICT DO UPDATE SET uidvalidity = '
@@ -155,14 +158,15 @@ class Sqlite(mfstore.Store):
     def rename(self, account, body):
         old, new = body['from'], body['to']
         need(old != 'INBOX' and not (new + '/').startswith(old + '/'), 'not-permitted')
-        found = [box for box in self.db.execute('SELECT * FROM mailbox WHERE account = ?', (account,)).fetchall()
-                 if (box['name'] + '/').startswith(old + '/')]
+        found = self.db.execute('SELECT * FROM mailbox WHERE account = ? ORDER BY name', (account,)).fetchall()
+        found = [box for box in found if (box['name'] + '/').startswith(old + '/')]
         need(found, 'no-such-mailbox')
         names = {box['name']: new + box['name'][len(old):] for box in found}
-        for box in sorted(found, key=lambda box: box['name']):
+        for box in found:
             name, taken = names[box['name']], self.taken(account, names[box['name']])
             need(not taken or taken['name'] in names, 'exists')
-            had = self.db.execute('SELECT * FROM highest WHERE account = ? AND name = ?', (account, name)).fetchone()
+            had = self.db.execute('SELECT * FROM highest WHERE account = ? AND name = ?',
+                                  (account, name)).fetchone()
             self.db.execute('UPDATE mailbox SET name = ? WHERE id = ?', (name, box['id']))
             if had and had['uidvalidity'] > box['uidvalidity']:
                 self.renumber(dict(box, name=name))
@@ -195,8 +199,8 @@ class Sqlite(mfstore.Store):
 
     def select(self, db, box, ranges=((1, 1 << 32),), since=0):
         for low, high in ranges:
-            for m in db.execute('SELECT * FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? AND modseq > ? '
-                                'ORDER BY uid', (box['id'], low, high, since)):
+            for m in db.execute('SELECT * FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ? '
+                                'AND modseq > ? ORDER BY uid', (box['id'], low, high, since)):
                 yield dict(m, flags=json.loads(m['flags']))
 
     def messages(self, account, mailbox, query):
@@ -205,13 +209,15 @@ class Sqlite(mfstore.Store):
             if since:
                 gone = [uid for uid, in db.execute('SELECT DISTINCT uid FROM vanished WHERE mailbox = ? '
                                                    'AND modseq > ? ORDER BY uid', (mailbox, since))]
-            header = dict({k: box[k] for k in ('modseq', 'uidnext', 'uidvalidity')}, flags=[*box['known'].values()])
+            header = {k: box[k] for k in ('modseq', 'uidnext', 'uidvalidity')}
+            header['flags'] = [*box['known'].values()]
             ranges = query['uids'].ranges if 'uids' in query else ((1, 1 << 32),)
             yield from mfstore.listing(query, header, self.select(db, box, ranges, since), gone)
 
     def content(self, account, ident):
         with self.reading() as db:
-            found = db.execute('SELECT data FROM content WHERE account = ? AND id = ?', (account, ident)).fetchone()
+            found = db.execute('SELECT data FROM content WHERE account = ? AND id = ?',
+                               (account, ident)).fetchone()
         need(found, 'no-such-message')
         return found[0]
 
@@ -237,17 +243,19 @@ class Sqlite(mfstore.Store):
     def done(self, box):
         """Keeps what has become of a mailbox; tells it"""
         if box['modseq'] > box['before']:
-            self.db.execute('UPDATE mailbox SET uidnext = ?, modseq = ?, messages = ?, flags = ? WHERE id = ?', (
-                box['uidnext'], box['modseq'], box['messages'], json.dumps(box['known']), box['id']))
+            self.db.execute('UPDATE mailbox SET uidnext = ?, modseq = ?, messages = ?, flags = ? '
+                            'WHERE id = ?', (box['uidnext'], box['modseq'], box['messages'],
+                                             json.dumps(box['known']), box['id']))
             self.tell(box['account'], box['id'], box['modseq'])
         return {'mailbox': box['id'], 'modseq_before': box['before'], 'modseq': box['modseq']}
 
     def append(self, account, mailbox, to, data):
         box, ident = self.box(self.db, account, mailbox), hashlib.sha256(data).hexdigest()
         now = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
-        uid = self.add(box, dict(id=ident, size=len(data), flags=to.get('flags', []), date=to.get('date', now)))
-        self.db.execute('INSERT INTO content VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used',
-                        (account, ident, int(time.time()), data))
+        uid = self.add(box, dict(id=ident, size=len(data), flags=to.get('flags', []),
+                                 date=to.get('date', now)))
+        self.db.execute('INSERT INTO content VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE '
+                        'SET used = excluded.used', (account, ident, int(time.time()), data))
         return dict(uid=uid, uidvalidity=box['uidvalidity'], id=ident, change=self.done(box))
 
     def change(self, account, mailbox, body):
@@ -279,7 +287,8 @@ class Sqlite(mfstore.Store):
         lines = [{**old, **new} for old, new in pairs]
         if body['move']:
             lines += self.remove(box, found)
-        return [{'from_change': self.done(box), 'to_change': self.done(to), 'uidvalidity': to['uidvalidity']}, *lines]
+        return [dict(from_change=self.done(box), to_change=self.done(to),
+                     uidvalidity=to['uidvalidity']), *lines]
 
 
 if __name__ == '__main__':

@@ -48,7 +48,8 @@ def shown(ticket):
     """A ticket as a message"""
     author, address = email.utils.parseaddr(' '.join(ticket['author'].split()))
     message = email.message.EmailMessage(email.policy.SMTP)
-    message['From'] = email.utils.formataddr((author or address, address if '@' in address else 'nobody@invalid'))
+    author, address = author or address, address if '@' in address else 'nobody@invalid'
+    message['From'] = email.utils.formataddr((author, address))
     message['Subject'] = ' '.join(ticket['title'].split())
     message['Date'] = rfc3339(ticket['opened'])
     message['Message-ID'] = '<ticket-%d.%s@tickets.invalid>' % (ticket['number'], version(ticket)[:16])
@@ -70,7 +71,8 @@ def read(data):
     except (LookupError, ValueError):           # a charset that nobody knows
         body = ''
     found = {'title': message['Subject'], 'author': message['From'], 'body': body}
-    return {field: str(value or '').encode(errors='replace').decode() for field, value in found.items()}, message['X-Ticket']
+    found = {field: str(value or '').encode(errors='replace').decode() for field, value in found.items()}
+    return found, message['X-Ticket']
 
 
 class Tickets(mfstore.Store):
@@ -78,7 +80,8 @@ class Tickets(mfstore.Store):
 
     def __init__(self, path):
         super().__init__()
-        self.db, self.seen = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60), None
+        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+        self.seen = None                        # the version of the file that we know
         self.db.row_factory = sqlite3.Row
         self.db.executescript(SCHEMA)
 
@@ -107,15 +110,15 @@ class Tickets(mfstore.Store):
         if seen == self.seen:
             return
         self.seen = seen
-        shown_as = {(m['ticket'], m['version']) for m in self.all('SELECT DISTINCT ticket, version FROM message')}
+        shown_as = {(m['ticket'], m['version']) for m in self.all('SELECT ticket, version FROM message')}
         tickets = {(t['number'], version(t)): t for t in self.all("SELECT * FROM ticket WHERE state = 'open'")}
         for number, was in sorted(shown_as - tickets.keys()):
             for m in self.all('SELECT * FROM message WHERE ticket = ? AND version = ?', number, was):
                 self.forget(m)
         for key in sorted(tickets.keys() - shown_as):
             ticket, data = tickets[key], shown(tickets[key])
-            self.add(self.queue(ticket['desk'], ticket['queue']), ticket, data, rfc3339(ticket['opened']).isoformat(
-                timespec='seconds'), [])
+            date = rfc3339(ticket['opened']).isoformat(timespec='seconds')
+            self.add(self.queue(ticket['desk'], ticket['queue']), ticket, data, date, [])
 
     def queue(self, desk, name):
         try:
@@ -170,7 +173,8 @@ class Tickets(mfstore.Store):
         need(not (names.keys() - moves.keys()) & {*moves.values()}, 'exists')
         for name, to in moves.items():
             (v, ident), was = self.number(desk), names[name]['id']
-            self.db.execute('UPDATE queue SET id = ?, uidvalidity = ?, name = ? WHERE id = ?', (ident, v, to, was))
+            self.db.execute('UPDATE queue SET id = ?, uidvalidity = ?, name = ? WHERE id = ?',
+                            (ident, v, to, was))
             self.db.execute('UPDATE message SET queue = ? WHERE queue = ?', (ident, was))
             for ticket in self.all('SELECT * FROM ticket WHERE desk = ? AND queue = ?', desk, name):
                 self.put(ticket, to)
@@ -196,7 +200,8 @@ class Tickets(mfstore.Store):
 
     def put(self, ticket, queue):
         """Into a queue by its name; messages that show it go on doing so"""
-        self.db.execute("UPDATE ticket SET queue = ?, state = 'open' WHERE number = ?", (queue, ticket['number']))
+        self.db.execute("UPDATE ticket SET queue = ?, state = 'open' WHERE number = ?",
+                        (queue, ticket['number']))
         ticket = self.one('SELECT * FROM ticket WHERE number = ?', ticket['number'])
         self.db.execute('UPDATE message SET version = ? WHERE ticket = ?', (version(ticket), ticket['number']))
         return ticket
@@ -207,7 +212,8 @@ class Tickets(mfstore.Store):
 
     def close(self, m):
         self.forget(m)
-        other = self.one('SELECT queue.name FROM message JOIN queue ON queue.id = message.queue WHERE ticket = ?', m['ticket'])
+        other = self.one('SELECT queue.name FROM message JOIN queue ON queue.id = message.queue '
+                         'WHERE ticket = ?', m['ticket'])
         ticket = self.one('SELECT * FROM ticket WHERE number = ?', m['ticket'])
         if other and ticket:
             self.put(ticket, other['name'])
@@ -225,7 +231,8 @@ class Tickets(mfstore.Store):
 
     def content(self, desk, ident):
         with self.bell:
-            return need(self.one('SELECT data FROM content WHERE desk = ? AND id = ?', desk, ident), 'no-such-message')[0]
+            found = self.one('SELECT data FROM content WHERE desk = ? AND id = ?', desk, ident)
+        return need(found, 'no-such-message')[0]
 
     def append(self, desk, ident, to, data):
         queue, (fields, number) = self.find(desk, ident), read(data)
@@ -238,7 +245,8 @@ class Tickets(mfstore.Store):
             ticket = {'number': new.lastrowid}
         ticket = self.put(ticket, queue['name'])
         content = self.add(queue, ticket, data, to.get('date', now), to.get('flags', []))
-        return {'uid': queue['uidnext'], 'uidvalidity': queue['uidvalidity'], 'id': content, 'change': {'mailbox': ident}}
+        return {'uid': queue['uidnext'], 'uidvalidity': queue['uidvalidity'], 'id': content,
+                'change': {'mailbox': ident}}
 
     def change(self, desk, ident, body):
         queue, rows = self.find(desk, ident), []
@@ -251,7 +259,8 @@ class Tickets(mfstore.Store):
                     self.db.execute('UPDATE message SET flags = ? WHERE queue = ? AND uid = ?',
                                     (json.dumps(flags), ident, m['uid']))
         if rows:
-            self.db.execute('UPDATE queue SET flags = ?, state = state + 1 WHERE id = ?', (json.dumps(known), ident))
+            self.db.execute('UPDATE queue SET flags = ?, state = state + 1 WHERE id = ?',
+                            (json.dumps(known), ident))
         return [{'change': {'mailbox': ident}}, *mfstore.merged(rows)]
 
     def expunge(self, desk, ident, body):

@@ -69,6 +69,16 @@ class Tickets(Desk, unittest.TestCase):
         self.assertIn(b'X-Ticket: 2\r\n', text)
         self.assertNotIn(b'\n', text.replace(b'\r\n', b''))
 
+    def test_author(self):
+        """a name, an address, both, neither"""
+        for author in ('Ann', 'ann@example.org', 'Ann <ann@example.org>', ''):
+            self.open('x', author=author)
+        self.assertEqual(
+            [b'Ann <nobody@invalid>', b'"ann@example.org" <ann@example.org>',
+             b'Ann <ann@example.org>', b'nobody@invalid'],
+            [re.search(rb'(?m)^From: (.*?)\r$', self.api.content(r))[1]
+             for r in self.api.rows().values()])
+
     def test_other_program(self):
         """what it opens, edits, closes, moves, opens again"""
         one, two = self.open('one'), self.open('two')
