@@ -370,7 +370,9 @@ eupload_deliver(struct ereq *e, const void *arg)
 	if (bad || ibuf_size(&e->line) > e->st->limit_upload_line)
 		bad = deliver_line(e, m->from, NULL);
 	deliver_spend(e);
-	if (bad)
+	if (e->st->state == STORAGE_UP && !estorage_has(e->st, CAP_WRITE))
+		ereq_end(e, ST_READ_ONLY, st_error(ST_READ_ONLY)->text, 0);
+	else if (bad)
 		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
 }
 

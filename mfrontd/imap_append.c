@@ -20,7 +20,7 @@ struct append {
 	int			 held;
 	int			 begun;		/* st_put was sent */
 	int			 bad;		/* NUL where none may be */
-	int			 tail;		/* the message is here */
+	uint8_t			 last;		/* byte, kept back */
 	struct ibuf		 data;
 	struct ibuf		 flags;
 	struct ibuf		 summary;
@@ -201,7 +201,8 @@ append_finish(struct iop *op)
 		(void)st_data(&op->rq, ibuf_data(&a->data),
 		    ibuf_size(&a->data));
 		ibuf_fini(&a->data);
-	}
+	} else
+		(void)st_data(&op->rq, &a->last, 1);
 	st_data_end(&op->rq);
 }
 
@@ -227,6 +228,20 @@ append_tail(struct iop *op, const uint8_t *p, size_t len)
 	return nl != NULL ? n + 1 : len;
 }
 
+/*
+ * A storage that has all bytes stores the message, whatever is said then: the
+ * last one waits for the end of the command.
+ */
+static void
+append_send(struct iop *op, const uint8_t *p, size_t n)
+{
+	struct append *a = op->data;
+
+	if (n == op->s->left)
+		a->last = p[--n];
+	(void)st_data(&op->rq, p, n);
+}
+
 /* Takes bytes of the message; fewer when the storage does not keep up. */
 static size_t
 append_take(struct iop *op, const uint8_t *p, size_t len)
@@ -249,7 +264,7 @@ append_take(struct iop *op, const uint8_t *p, size_t len)
 			io_pause(&s->ls.io);
 			return 0;
 		}
-		(void)st_data(&op->rq, p, n);
+		append_send(op, p, n);
 	} else if (ibuf_add(&a->data, p, n) == -1)
 		fatal(NULL);
 	if (!op->cmd.append.literal.binary && memchr(p, '\0', n) != NULL)

@@ -285,8 +285,10 @@ status_cleanup(struct iop *op)
 }
 
 static uint64_t
-status_value(const struct mbox *mb, const struct status *st, uint32_t item)
+status_value(const struct iop *op, const struct mbox *mb, uint32_t item)
 {
+	const struct status *st = op->data;
+
 	switch (item) {
 	case IMAP_STATUS_MESSAGES:
 		return mb->messages;
@@ -305,7 +307,8 @@ status_value(const struct mbox *mb, const struct status *st, uint32_t item)
 	case IMAP_STATUS_DELETED_STORAGE:
 		return st->deleted_size;
 	case IMAP_STATUS_HIGHESTMODSEQ:
-		return mb->modseq;
+		/* RFC 7162, 3.1.7: 0 of a mailbox without modseqs */
+		return iop_has(op, CAP_MODSEQ) ? mb->modseq : 0;
 	}
 	return 0;
 }
@@ -318,7 +321,6 @@ status_tell(struct iop *op, const struct mbox *mb)
 	uint32_t	 item;
 	int		 n = 0;
 
-	/* RFC 7162, 3.1.7: 0 of a mailbox without modseqs */
 	if (op->cmd.status.items & IMAP_STATUS_HIGHESTMODSEQ &&
 	    iop_has(op, CAP_MODSEQ))
 		view_condstore(s);
@@ -333,7 +335,7 @@ status_tell(struct iop *op, const struct mbox *mb)
 		if (item == IMAP_STATUS_MAILBOXID)
 			(void)ibuf_addf(b, "(%s)", mb->objectid);
 		else
-			(void)ibuf_addu(b, status_value(mb, op->data, item));
+			(void)ibuf_addu(b, status_value(op, mb, item));
 	}
 	(void)ibuf_adds(b, ")\r\n");
 	iop_ok(op, "STATUS completed");

@@ -32,6 +32,8 @@ HASH = '$2b$04$abcdefghijklmnopqrstuuyvPXIbu7xe6/CED2DzX8z6Si09MlzlW'
 USERS = ['_mf' + r for r in ('imap', 'pop3', 'lmtp', 'auth', 'hash',
                              'engine', 'conn', 'ctl', 'store')]
 PROTOCOLS = ('imap', 'imaps', 'pop3', 'pop3s', 'lmtp')
+# capabilities of storages that are not made use of
+WITHOUT = set(os.environ.get('WITHOUT', '').split())
 
 
 _claims = []
@@ -133,6 +135,10 @@ class Whole:
                                      for u in self.users))
 
     def write_conf(self):
+        storage = self.storage or 'storage "main" embedded "$dir/store"'
+        if WITHOUT:
+            storage = re.sub('(?m)^storage.*', r'\g<0> without { %s }' %
+                             ' '.join(sorted(WITHOUT)), storage)
         lines = ['dir = "%s"' % self.top,
                  'hostname "localhost"',
                  'log stderr' + (' verbose' if self.verbose else ''),
@@ -140,7 +146,7 @@ class Whole:
                  'chroot "$dir/empty"',
                  'control socket "$dir/ctl.sock"',
                  'certificate cert "$dir/cert.pem" key "$dir/key.pem"',
-                 self.storage or 'storage "main" embedded "$dir/store"',
+                 storage,
                  'auth file "$dir/passwd" domains { localhost }',
                  'plaintext login on loopback']
         for p, port in self.ports.items():
@@ -149,6 +155,8 @@ class Whole:
             lines.append('listen %s on 127.0.0.1 port %d%s' %
                          (p.removesuffix('s') if how == ' tls' else p,
                           port, how))
+        if 'events' in WITHOUT and 'poll ' not in self.more:
+            lines.append('poll 1s')
         self.write('conf', '\n'.join(lines) + '\n' + self.more + '\n')
 
     # running

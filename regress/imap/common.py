@@ -11,7 +11,7 @@ for folder in ('house', 'mstored'):
 
 from imapclient import Parser                           # noqa: E402
 from store import Server                                # noqa: E402
-from whole import WholeTest, free_port                  # noqa: E402
+from whole import WITHOUT, WholeTest, free_port         # noqa: E402
 
 MAIL = os.path.join(HERE, '..', 'unit', 'mail')
 ALL = {'write', 'modseq', 'events', 'idempotency', 'copy', 'auth',
@@ -31,7 +31,8 @@ class StoreHouse(WholeTest):
         """prepare: called with a client of the store, before the house"""
         if self.store is None:
             self.store_new()
-        self.capabilities = capabilities
+        self.capabilities = capabilities - WITHOUT
+        self.store_can = capabilities
         if prepare is not None:
             # with everything on, so that it can be filled
             self.store.start()
@@ -54,7 +55,7 @@ class StoreHouse(WholeTest):
         self.addCleanup(self.store_ended)
 
     def store_start(self):
-        off = [arg for name in sorted(ALL - self.capabilities)
+        off = [arg for name in sorted(ALL - self.store_can)
                for arg in ('-D', name)]
         self.store.start(*off)
 

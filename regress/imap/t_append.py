@@ -202,6 +202,19 @@ class Append(WholeTest):
             time.sleep(0.05)
         self.assertEqual(1, self.count())
 
+    def test_last_line(self):
+        """the storage has no whole message before the command has ended"""
+        text, d = b'm' * 300000, self.imap()
+        for end, type, count in ((b'\r\n', 'OK', 2), (b' x\r\n', 'BAD', 3)):
+            d.raw(b't APPEND INBOX {%d+}\r\n' % len(text) + text)
+            # a later one comes through before it
+            self.c.append('INBOX', text)
+            self.assertEqual(count - (type == 'OK'), self.count())
+            d.raw(end)
+            self.assertEqual(type, d.finish('t').type)
+            self.assertEqual(count, self.count())
+        self.assertEqual([text] * count, [m['BODY[]'] for m in self.stored()])
+
     def test_selected(self):
         """into the mailbox that is open: told at once, and \\Recent"""
         c = self.c

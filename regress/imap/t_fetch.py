@@ -55,6 +55,8 @@ class Corpus(StoreHouse):
         self.fill()
         for _ in range(2):
             self.check_items()
+        if 'cache' not in self.capabilities:
+            return
         client = self.store.client()
         rows = client.state('joe', client.mailbox('joe')['id'],
                             fields='cache,size')

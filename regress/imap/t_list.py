@@ -226,11 +226,14 @@ class Change(Boxes):
             r = c.ok('STATUS "%s" (MESSAGES)' % q)
             self.assertEqual(n, r.one('STATUS').data[0].decode())
             c.ok('SELECT "%s"' % q)
-            c.ok('SUBSCRIBE "%s"' % q)
+            if 'subscriptions' in self.capabilities:
+                c.ok('SUBSCRIBE "%s"' % q)
             c.ok('UNSELECT')
             c.ok('DELETE "%s"' % q)
         self.assertEqual({'INBOX'}, self.names())
-        self.assertEqual(set(names), set(self.list(cmd='LSUB')) - {'INBOX'})
+        if 'subscriptions' in self.capabilities:
+            self.assertEqual(set(names) | {'INBOX'},
+                             set(self.list(cmd='LSUB')) | {'INBOX'})
 
     def test_delete(self):
         """DELETE: of leaves, of parents, of what is not there"""
@@ -362,7 +365,8 @@ class Status(Boxes):
         other = self.imap()
         r = other.ok('EXAMINE INBOX')
         self.assertEqual(5, other.recent)
-        self.assertEqual(str(d['HIGHESTMODSEQ']), r.codes()['HIGHESTMODSEQ'])
+        self.assertEqual(str(d['HIGHESTMODSEQ']),
+                         r.codes().get('HIGHESTMODSEQ', '0'))
         self.assertEqual(5, self.status('INBOX')['RECENT'])
         other.ok('SELECT INBOX')        # now they are its own
         self.assertEqual(0, self.status('INBOX')['RECENT'])
@@ -371,7 +375,10 @@ class Status(Boxes):
         now = self.status('INBOX')
         self.assertEqual((3, 0, 6, 2), (now['MESSAGES'], now['RECENT'],
                                         now['UIDNEXT'], now['UNSEEN']))
-        self.assertGreater(now['HIGHESTMODSEQ'], d['HIGHESTMODSEQ'])
+        if 'modseq' in self.capabilities:
+            self.assertGreater(now['HIGHESTMODSEQ'], d['HIGHESTMODSEQ'])
+        else:
+            self.assertEqual(0, now['HIGHESTMODSEQ'])
         # of the mailbox that is open: what the session has been told is
         # recent is so here, too
         c.append('INBOX', b'x: y\r\n\r\n')

@@ -1,0 +1,6 @@
+#!/usr/bin/env python3
+"""See matrix.py"""
+
+import matrix
+
+matrix.main('level2')
