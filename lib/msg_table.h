@@ -364,6 +364,7 @@ MSG(st_info, R_ENGINE, R_AUTH|R_LISTENER, NOFD, 0)
 	U32(st_info, texts)
 	U32(st_info, sort)		/* enum imap_sort, as bits */
 	U32(st_info, thread)		/* enum imap_thread, as bits */
+	U32(st_info, annotation)	/* bytes of one, 0: not said */
 END(st_info)
 
 /*

@@ -105,6 +105,7 @@ struct estorage {
 	uint64_t		 caps;
 	uint64_t		 limit_message;
 	uint32_t		 limit_set;	/* characters */
+	uint32_t		 limit_annotation; /* bytes, 0: not said */
 	uint32_t		 limit_recipients;
 	uint32_t		 limit_upload_line;
 	uint32_t		 bound_ms;

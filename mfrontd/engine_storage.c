@@ -78,6 +78,7 @@ tell_one(struct estorage *st, struct proc_peer *p)
 	m.texts = st->search.texts;
 	m.sort = st->sort;
 	m.thread = st->thread;
+	m.annotation = st->limit_annotation;
 	proc_send(p, M_st_info, 0, 0, -1, &m);
 }
 
@@ -158,7 +159,7 @@ doc_names(struct json *j, int i, const char *list,
 
 /* What it does not say that it can search or sort by is not asked for. */
 static void
-doc_search(struct estorage *st, struct json *j, int caps)
+doc_details(struct estorage *st, struct json *j, int caps)
 {
 	int i = json_member(j, caps, "search");
 
@@ -173,6 +174,9 @@ doc_search(struct estorage *st, struct json *j, int caps)
 	    stquery_sort);
 	st->thread = doc_names(j, json_member(j, caps, "thread"),
 	    "algorithms", stquery_thread);
+	st->limit_annotation = 0;
+	(void)json_u32(j, json_member(j, json_member(j, caps, "metadata"),
+	    "value"), &st->limit_annotation);
 }
 
 static int
@@ -198,7 +202,7 @@ doc_read(struct estorage *st, struct json *j)
 	(void)json_u32(j, json_member(j, json_member(j, caps, "events"),
 	    "bound_ms"), &st->bound_ms);
 	doc_limits(st, j);
-	doc_search(st, j, caps);
+	doc_details(st, j, caps);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
  *	imap_carry.c		messages copied where the storage does not
  *	imap_search.c		SEARCH, SORT, THREAD, with the three files in
  *				imap_search.h
+ *	imap_meta.c		GETMETADATA, SETMETADATA
  *	imap_quota.c		GETQUOTA, GETQUOTAROOT
  *	imap_store.c, imap_copy.c, imap_append.c
  *
@@ -299,6 +300,10 @@ void	 cmd_delete(struct iop *);
 void	 cmd_rename(struct iop *);
 void	 cmd_subscribe(struct iop *);
 void	 cmd_unsubscribe(struct iop *);
+
+/* imap_meta.c */
+void	 cmd_getmetadata(struct iop *);
+void	 cmd_setmetadata(struct iop *);
 
 /* imap_quota.c */
 void	 cmd_getquota(struct iop *);

@@ -19,6 +19,7 @@ static const struct {
 	enum imap_ext	 ext;
 	const char	*name;
 } by_storage[] = {
+	{ CAP_METADATA,	IMAP_EXT_METADATA,	"METADATA" },
 	{ CAP_QUOTA,	IMAP_EXT_QUOTA,
 	    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE" },
 	{ CAP_OBJECTID,	IMAP_EXT_OBJECTID,	"OBJECTID" },

@@ -934,6 +934,7 @@ listener_st_info(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->search.texts = m->texts;
 	st->sort = m->sort;
 	st->thread = m->thread;
+	st->annotation = m->annotation;
 	if (lproto->storage != NULL)
 		lproto->storage(p, st);
 }

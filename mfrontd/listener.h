@@ -120,6 +120,7 @@ struct lstorage {
 	struct stquery_can search;
 	uint32_t	 sort;		/* enum imap_sort, as bits */
 	uint32_t	 thread;	/* enum imap_thread, as bits */
+	uint32_t	 annotation;	/* bytes of one, 0: not said */
 	TAILQ_ENTRY(lstorage) entry;
 };
 
