@@ -64,7 +64,7 @@ class Offer(whole.WholeTest):
         if answer[:1] == '2':
             self.assertEqual('354', m.cmd('DATA')[:3])
             answer = m.cmd(MAIL, '.')
-        self.assertEqual('5' if 'write' in without else '2', answer[:1],
+        self.assertEqual('4' if 'write' in without else '2', answer[:1],
                          answer)
         return answer
 
