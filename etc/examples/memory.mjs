@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // Mail in memory, until it ends: mfront-storage(7), level 2, with nothing but
 // Node.js.  Whoever mfrontd lets in has an account.
-// usage: memory.mjs [PORT | SOCKET]
+// usage: [MFSTORE_TOKEN=...] memory.mjs [PORT | SOCKET]
 //
 // A request is handled in one go when its body is there, so that each is a
 // transaction; one that is refused is refused before it changes anything.
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import http from 'node:http'
 
 const capabilities = { write: true, modseq: true, events: { bound_ms: 500 }, idempotency: true, copy: true }
@@ -18,8 +18,8 @@ let streams = new Set()
 
 // Refusals
 
-const status = { 'bad-request': 400, 'unknown-parameter': 400, 'not-permitted': 403, exists: 409,
-                 'since-too-old': 410, 'cursor-too-old': 410, 'too-large': 413, 'key-reused': 422,
+const status = { 'bad-request': 400, 'unknown-parameter': 400, 'bad-token': 401, 'not-permitted': 403,
+                 exists: 409, 'since-too-old': 410, 'cursor-too-old': 410, 'too-large': 413, 'key-reused': 422,
                  internal: 500 }
 
 class Problem extends Error {
@@ -428,6 +428,13 @@ function refuse(res, problem) {
         JSON.stringify({ status: number, code }))
 }
 
+const digest = token => createHash('sha256').update(token).digest()
+
+function allowed({ headers }) {
+    const token = process.env.MFSTORE_TOKEN
+    return !token || timingSafeEqual(digest(headers.authorization ?? ''), digest(`Bearer ${token}`))
+}
+
 async function serve(req, res) {
     const most = limits.message + (1 << 20), pieces = []
     let size = 0
@@ -439,6 +446,7 @@ async function serve(req, res) {
         return                          // it was cut off
     }
     try {
+        need(allowed(req), 'bad-token')
         need(size <= most, 'too-large')
         send(req, res, handle(req, res, Buffer.concat(pieces)))
     } catch (problem) {

@@ -6,10 +6,11 @@ file, and write the other half beside it:
         def mailboxes(self, account): ...       # a method for each of CALLS
     mfstore.serve(Store(), '127.0.0.1:8025')    # or unix:/run/store.sock
 
+If the environment has MFSTORE_TOKEN, that is the token which mfrontd must know.
 A method gets what stands for A, M and C in the path, then the query or the
 body, checked.  It returns a dict (JSON), dicts (NDJSON, the header first),
 bytes (a content) or None; or it refuses: raise Problem(code)."""
-import bisect, contextlib, datetime, hashlib, hmac, itertools, json, re, socket, socketserver
+import bisect, contextlib, datetime, hashlib, hmac, itertools, json, os, re, socket, socketserver
 import threading, traceback, unicodedata
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
@@ -325,7 +326,7 @@ class Server(socketserver.ThreadingTCPServer):
     def handle_error(self, request, address):
         pass                                    # they hung up
 
-def serve(store, where, token=None):
+def serve(store, where, token=os.environ.get('MFSTORE_TOKEN')):
     host, _, port = where.rpartition(':')
     Server.address_family = socket.AF_UNIX if host == 'unix' else socket.AF_INET
     Handler.disable_nagle_algorithm = host != 'unix'

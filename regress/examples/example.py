@@ -61,8 +61,10 @@ class Example:
         run = [sys.executable] if self.name.endswith('.py') else ['node']
         return run + [os.path.join(EXAMPLES, self.name), *args]
 
-    def start(self):
+    def start(self, token=None):
         env = dict(os.environ, PYTHONDONTWRITEBYTECODE='1')
+        if token is not None:
+            env['MFSTORE_TOKEN'] = token
         with open(self.path('log'), 'ab') as log:
             self.proc = subprocess.Popen(self.command(*self.args), stderr=log,
                                          stdout=log, env=env)
