@@ -35,7 +35,10 @@ enum stquery_key {
 	STQUERY_CC		= 0x8000,
 	STQUERY_FROM		= 0x10000,
 	STQUERY_SUBJECT		= 0x20000,
-	STQUERY_TO		= 0x40000
+	STQUERY_TO		= 0x40000,
+	STQUERY_SAVEDBEFORE	= 0x80000,
+	STQUERY_SAVEDON		= 0x100000,
+	STQUERY_SAVEDSINCE	= 0x200000
 };
 
 /* By name ("since", "header:subject"); 0: none of ours. */
@@ -46,6 +49,10 @@ uint32_t stquery_sort(const char *, size_t);
 uint32_t stquery_thread(const char *, size_t);
 /* "subject -date": the criteria as m_st_search has them. */
 int	 stquery_put_sort(struct ibuf *, const struct imap_search *);
+
+/* Those that belong to the capability "savedate". */
+#define STQUERY_SAVED	(STQUERY_SAVEDBEFORE | STQUERY_SAVEDON | \
+			    STQUERY_SAVEDSINCE)
 
 #define STQUERY_NODES		1000	/* where a storage says nothing else */
 #define STQUERY_DEPTH		32

@@ -41,6 +41,9 @@ places(const struct imap_key *k)
 	case KEY_KEYWORD:
 	case KEY_RECENT:
 	case KEY_MODSEQ:
+	case KEY_EMAILID:
+	case KEY_SAVEDATESUPPORTED:
+	case KEY_THREADID:
 		return HERE;
 	default:
 		return THERE;
@@ -51,15 +54,19 @@ static void
 query_add(struct iop *op, const struct imap_key *k)
 {
 	struct search		*s = op->data;
+	struct stquery_can	 can;
 	struct squery		*q;
 	enum stquery_said	 said;
 
+	can = imount_storage(op->s, op->mount)->search;
+	/* without it a save date is the other date, which only we know */
+	if (!iop_has(op, CAP_SAVEDATE))
+		can.keys &= ~(uint32_t)STQUERY_SAVED;
 	if (s->nqueries == QUERIES)
 		return;
 	q = &s->queries[s->nqueries];
 	ibuf_init(&q->json, QUERY_MAX);
-	said = stquery_put(&q->json, k,
-	    &imount_storage(op->s, op->mount)->search);
+	said = stquery_put(&q->json, k, &can);
 	if (said == STQUERY_NONE) {
 		ibuf_fini(&q->json);
 		return;

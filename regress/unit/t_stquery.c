@@ -8,7 +8,7 @@
 
 #include "stquery.h"
 
-#define ALL	0x7ffff
+#define ALL	0x3fffff
 
 static struct imap_parse_opts	opts;
 static struct stquery_can	can = { ALL, 1000, 32, 64 };
@@ -69,6 +69,11 @@ ATF_TC_BODY(keys, tc)
 		    "{\"sentbefore\":\"1901-02-01\"}" },
 		{ "SENTON 1-Feb-1994", 0, STQUERY_EXACT,
 		    "{\"senton\":\"1994-02-01\"}" },
+		{ "OR SAVEDON 2-Feb-1994 OR SAVEDSINCE 1-Jan-1994 "
+		    "SAVEDBEFORE 1-Dec-1994", 0, STQUERY_EXACT,
+		    "{\"or\":[{\"savedon\":\"1994-02-02\"},"
+		    "{\"savedsince\":\"1994-01-01\"},"
+		    "{\"savedbefore\":\"1994-12-01\"}]}" },
 		{ "FROM \"a \\\"b\"", 0, STQUERY_EXACT,
 		    "{\"header\":[\"From\",\"a \\\"b\"]}" },
 		{ "HEADER x-y \"\"", 0, STQUERY_EXACT,
@@ -138,6 +143,7 @@ ATF_TC_BODY(less, tc)
 		    "{\"and\":[{\"body\":\"a\"}]}" },
 		{ "OR RECENT BODY a", 0, STQUERY_NONE, "" },
 		{ "UID 3 ALL MODSEQ 7", 0, STQUERY_NONE, "" },
+		{ "EMAILID x THREADID y", 0, STQUERY_NONE, "" },
 		{ NULL, 0, 0, NULL }
 	};
 
@@ -223,6 +229,7 @@ ATF_TC_BODY(names, tc)
 	ATF_CHECK_EQ(STQUERY_ON, stquery_key("on", 2));
 	ATF_CHECK_EQ(STQUERY_SUBJECT, stquery_key("header:subject", 14));
 	ATF_CHECK_EQ(0, stquery_key("header:x", 8));
+	ATF_CHECK_EQ(STQUERY_SAVEDON, stquery_key("savedon", 7));
 	ATF_CHECK_EQ(0, stquery_key("uids", 4));
 	ATF_CHECK_EQ(0, stquery_key("o", 1));
 	ATF_CHECK_EQ(1U << SORT_CC, stquery_sort("cc", 2));
@@ -248,6 +255,8 @@ ATF_TC_BODY(names, tc)
 ATF_TP_ADD_TCS(tp)
 {
 	imap_ext_add(&opts.exts, IMAP_EXT_CONDSTORE);
+	imap_ext_add(&opts.exts, IMAP_EXT_OBJECTID);
+	imap_ext_add(&opts.exts, IMAP_EXT_SAVEDATE);
 	ATF_TP_ADD_TC(tp, keys);
 	ATF_TP_ADD_TC(tp, less);
 	ATF_TP_ADD_TC(tp, bounds);
