@@ -96,16 +96,12 @@ class Store(mfstore.Store):
 class Served(unittest.TestCase):
     """On a socket of the UNIX domain, with a token"""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.top = tempfile.TemporaryDirectory()
-        cls.where = os.path.join(cls.top.name, 's')
+    def setUp(self):
+        top = tempfile.TemporaryDirectory()
+        self.addCleanup(top.cleanup)
+        self.where = os.path.join(top.name, 's')
         threading.Thread(target=mfstore.serve, daemon=True, args=(
-            Store(), 'unix:' + cls.where, 's3cret')).start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.top.cleanup()
+            Store(), 'unix:' + self.where, 's3cret')).start()
 
     def get(self, path, token='s3cret'):
         c = http.client.HTTPConnection('localhost')
