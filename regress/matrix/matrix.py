@@ -32,6 +32,8 @@ ALL = ' '.join(WITHOUT)
 SKIP = [
     (ALL, 'fetch_summary_over', 'no summary is kept'),
     (ALL, 'list_list_lsub', 'all is subscribed'),
+    ('level2 level1 level0', 'metadata_*', 'there are no annotations'),
+    ('level2 level1 level0', 'objectid_*', 'there are no ids'),
     ('level2 level1 level0', 'quota_*', 'there is no quota'),
     ('level1 level0', 'notify_idle_noop', 'told by the next poll'),
     ('level1 level0', 'store_condstore_*', 'there are no modseqs'),
