@@ -8,7 +8,7 @@ import json
 import threading
 
 from common import ALL, StoreHouse                      # noqa: F401
-from whole import free_port
+from whole import WITHOUT, free_port
 
 OFFLOAD = ('search', 'sort', 'thread')
 
@@ -86,6 +86,11 @@ class Passing(http.server.BaseHTTPRequestHandler):
 
 
 class Searching(StoreHouse):
+    def setUp(self):
+        super().setUp()
+        if WITHOUT:
+            self.skipTest('with and without is what it tests by itself')
+
     def stat(self, name):
         code, text = self.house.ctl('show', 'stats')
         self.assertEqual(0, code, text)
