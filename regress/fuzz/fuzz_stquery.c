@@ -23,16 +23,16 @@ look(struct ibuf *b, const struct stquery_can *can)
 {
 	static jsmntok_t	 tok[20000];
 	struct json		 j;
-	uint32_t		 i, open = 0;
+	uint32_t		 nodes = 0;
+	int			 i;
 
-	for (i = 0; i < ibuf_size(b); i++)
-		open += ibuf_data(b)[i] == '{';
 	if (json_parse(&j, (char *)ibuf_data(b), ibuf_size(b), tok,
 	    20000) == -1 || json_type(&j, 0) != JSMN_OBJECT ||
 	    json_count(&j, 0) != 1)
 		abort();
-	/* texts may have braces too: this is no more than a hint of them */
-	if (can->texts == 0 && open > can->nodes)
+	for (i = 0; i < j.ntok; i++)
+		nodes += json_type(&j, i) == JSMN_OBJECT;
+	if (nodes > can->nodes)
 		abort();
 }
 
