@@ -59,7 +59,7 @@ class Installed(InstallTest):
         want = dict(OTHERS)
         for name, mode in PREFIXED.items():
             want[prefix + '/' + name] = mode
-        for path in glob.glob(os.path.join(TOP, 'etc', 'examples', '*')):
+        for path in glob.glob(os.path.join(TOP, 'etc', 'examples', '*.*')):
             want['%s/share/examples/mfrontd/%s' %
                  (prefix, os.path.basename(path))] = 0o555
         return want
