@@ -100,6 +100,8 @@ class Storage:
         self.contents, self.keys = {}, {}
         self.events, self.first_event = [], 0   # lines; index of the oldest
         self.mute = False               # changes are not told
+        self.stall = False              # nor anything by the open stream
+        self.replay = False             # streams tell the old once more
         self.rules, self.requests = [], []
         self.streams, self.sockets = set(), set()
         self.sent = 0                   # bytes of contents
@@ -553,6 +555,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('Connection', 'close')
         self.end_headers()
         self.say({'header': True, 'cursor': str(at)})
+        st.stall = False
+        if st.replay:
+            at = st.first_event
         while True:
             with st.lock:
                 st.lock.wait_for(
@@ -561,6 +566,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 at += len(new)
             if st.jitter is not None:
                 time.sleep(st.jitter())
+            if st.stall:
+                continue
             for line in [e for e in new if e] or [{'cursor': str(at)}]:
                 self.say(line)
 
