@@ -2,7 +2,9 @@
 """Mounts: mailboxes of another storage below a name."""
 
 import os
+import re
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 '..', 'house'))
@@ -153,10 +155,20 @@ class Mounts(WholeTest):
         c.ok('NOOP')
         self.assertEqual(2, c.exists)
         self.house.killed('auth')
+        # it must have been told of the session before the next one dies
+        self.granted()
         self.house.killed('engine')
         self.until_ok(c, 'STATUS Shared/INBOX (MESSAGES)')
         self.until_ok(c, 'STATUS INBOX (MESSAGES)')
         self.until_ok(c, 'FETCH 1 (BODY.PEEK[HEADER.FIELDS (SUBJECT)])')
+
+    def granted(self):
+        for _ in range(200):
+            _, text = self.house.ctl('show', 'stats')
+            if re.search(r'(?m)^auth\S*\s+granted\s+1$', text):
+                return
+            time.sleep(0.05)
+        self.fail(text)
 
     def until_ok(self, c, what):
         for _ in range(200):
