@@ -136,22 +136,25 @@ static int
 thread_text(const char *p, size_t len, struct ibuf *b)
 {
 	int depth = 0, r = 0;
+	char was = '[', c;
 
 	for (; len > 0 && r == 0; p++, len--) {
-		if (*p == '[') {
-			r = ++depth > THREAD_DEPTH ? -1 : ibuf_add_n8(b, '(');
-		} else if (*p == ']') {
-			depth--;
-			r = ibuf_add_n8(b, ')');
-		} else if (*p == ',') {
-			/* between two threads there is no blank */
-			if (len > 1 && p[1] == '[' && p[-1] == ']')
-				continue;
+		if (isspace((unsigned char)(c = *p)))
+			continue;
+		/* between two threads there is no blank */
+		if (was == ',' && (c != '[' || ibuf_size(b) == 0 ||
+		    ibuf_data(b)[ibuf_size(b) - 1] != ')'))
 			r = ibuf_add_n8(b, ' ');
-		} else if (isdigit((unsigned char)*p))
-			r = ibuf_add_n8(b, (uint8_t)*p);
-		else if (*p != ' ')
-			r = -1;
+		was = c;
+		if (r == -1 || (c != '[' && c != ']' && c != ',' &&
+		    !isdigit((unsigned char)c)))
+			return -1;
+		depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+		if (depth > THREAD_DEPTH)
+			return -1;
+		if (c != ',')
+			r = ibuf_add_n8(b, (uint8_t)(c == '[' ? '(' :
+			    c == ']' ? ')' : c));
 	}
 	return r;
 }

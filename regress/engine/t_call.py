@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 
 import atf                                              # noqa: E402
 from backend import (END, HEADER, SAFE, WRITE, EngineTest,  # noqa: E402
-                     content, ndjson, service, value)
+                     content, ndjson, problem, service, value)
 from house import BOOT, CAP, ST                         # noqa: E402
 from messages import get_set                            # noqa: E402
 
@@ -724,6 +724,131 @@ class Cache(Call):
         req = self.get('a', 999)
         self.backend.next().answer(content(b'a' * 1000))
         self.result('NONSENSE', req=req)
+
+
+FOUND = {'header': True, 'uidvalidity': 3, 'uidnext': 99, 'total': 4,
+         'modseq': 8, 'highest': 7, 'superset': True}
+
+
+class Find(Call):
+    """Searching, sorting, threading"""
+
+    def begin(self, *names, limits={}, **more):
+        names = names or ('search', 'sort', 'thread')
+        super().begin(service(*names, limits=limits, **more))
+
+    def find(self, *lines, code='OK', header=FOUND, end=(END,), **fields):
+        fields = dict(dict(mailbox='m', credit=1 << 20), **fields)
+        return self.answered(ndjson(header, *lines, *end), 'st_search', code,
+                             **fields)
+
+    def test_request(self):
+        """what it is made of"""
+        self.begin()
+        query = {'and': [{'text': 'gr\u00fc\u00dfe "x"'}, {'larger': 5}]}
+        for fields, want in (
+                ({}, {}),
+                (dict(query=json.dumps(query)), dict(query=query)),
+                (dict(uids=[(1, 5), 9]), dict(uids='1:5,9')),
+                (dict(sort='date'), dict(sort=[dict(by='date')])),
+                (dict(sort='subject -date cc', limit=3), dict(limit=3, sort=[
+                    dict(by='subject'), dict(by='date', reverse=True),
+                    dict(by='cc')])),
+                (dict(thread='references', query='{"all":true}', uids=[7]),
+                 dict(thread='references', query={'all': True},
+                      uids='7'))):
+            r, _ = self.find(**fields)
+            self.assertEqual(('POST', '/v1/accounts/A/mailboxes/m/search'),
+                             (r.method, re.sub('accounts/[^/]*', 'accounts/A',
+                                               r.target)))
+            self.assertEqual(want, r.json())
+            self.assertNotIn('idempotency-key', r.fields)
+
+    def test_sets(self):
+        """what matches and what may"""
+        self.begin()
+        _, got = self.find({'uids': '1:3,7'}, {'maybe': '9'}, {'uids': '12'},
+                           {'new': 5})
+        self.assertEqual(['st_found_head'] + ['st_found'] * 3,
+                         [m.type for m in got])
+        self.assertEqual((8, 99, 3, 4, 7, 1), (
+            got[0].modseq, got[0].uidnext, got[0].uidvalidity, got[0].total,
+            got[0].highest, got[0].superset))
+        self.assertEqual([([(1, 3), (7, 7)], 0), ([(9, 9)], 1),
+                          ([(12, 12)], 0)],
+                         [(m.uids, m.maybe) for m in got[1:]])
+        _, got = self.find(header={'header': True})
+        self.assertEqual((0, 0, 0), (got[0].uidnext, got[0].uidvalidity,
+                                     got[0].superset))
+        for bad in ({'uids': '3,1'}, {'uids': 5}, {'maybe': ''},
+                    {'uids': '0'}, {'uids': '1:*'}):
+            self.find(bad, code='NONSENSE')
+        for bad in (dict(FOUND, uidnext=-1), dict(FOUND, superset='x'),
+                    dict(FOUND, modseq='7')):
+            self.find(header=bad, code='NONSENSE')
+        self.find({'uids': '1'}, end=(), code='CUT')
+
+    def test_order(self):
+        """uids in order, 32 bits each"""
+        self.begin()
+        _, got = self.find({'order': [7, 4294967295, 1]}, {'order': []},
+                           {'order': [2]}, {'maybe': '7'}, sort='date')
+        self.assertEqual([struct.pack('>3I', 7, 4294967295, 1),
+                          struct.pack('>I', 2)],
+                         [m.uids for m in got if m.type == 'st_order'])
+        for bad in ([0], [-1], ['1'], [1.5], [4294967296], [[1]], [None]):
+            self.find({'order': bad}, sort='date', code='NONSENSE')
+        self.find({'order': list(range(1, 16002))}, sort='date',
+                  code='NONSENSE')
+
+    def test_threads(self):
+        """as RFC 5256 writes them"""
+        self.begin()
+        for tree, want in (
+                ([3], '(3)'), ([3, 6, [4, 23], [44, 7, 96]],
+                               '(3 6 (4 23)(44 7 96))'),
+                ([[3], [5]], '((3)(5))'), ([1, [2, [3], [4]], [5]],
+                                           '(1 (2 (3)(4))(5))')):
+            _, got = self.find({'thread': tree}, thread='references')
+            self.assertEqual([want.encode()], [m.text for m in got[1:]])
+        deep = []
+        for _ in range(100):
+            deep = [deep]
+        for bad in (['1'], [-1], [1.5], {}, 7, [None], [{'a': 1}], deep):
+            self.find({'thread': bad}, thread='references', code='NONSENSE')
+
+    def test_refused(self):
+        """what is not asked at all; what the storage does not do"""
+        self.begin('search', limits={'set': 64})
+        for fields in dict(sort='date'), dict(thread='references'):
+            self.ask('st_search', mailbox='m', **fields)
+            self.result('UNSUPPORTED_SEARCH')
+        for query in ('[]', '{"all":true} {}', '{"all":true', '1', '{},'):
+            self.ask('st_search', mailbox='m', query=query)
+            self.result('BAD_REQUEST')
+        self.ask('st_search', mailbox='m', query='{"all":true}',
+                 uids=list(range(1000, 1100, 2)))
+        self.result('BAD_REQUEST')
+        self.answered(problem(422, 'unsupported-search'), 'st_search',
+                      'UNSUPPORTED_SEARCH', mailbox='m',
+                      query='{"all":true}', credit=1)
+        self.find({'uids': '1'}, query='{"all":true}')
+
+    def test_credit(self):
+        """no more is told than was allowed for, until more is"""
+        self.begin()
+        self.imap.until('st_info', up=1)
+        n = 10
+        lines = [{'uids': ','.join(str(u) for u in range(
+            k * 10000 + 1, k * 10000 + 2001, 2))} for k in range(n)]
+        req = self.ask('st_search', mailbox='m', credit=1)
+        self.backend.next().answer(ndjson(FOUND, *lines, END))
+        self.imap.until('st_found_head', req=req)
+        got = [self.imap.until('st_found', req=req)]
+        self.imap.silent(0.2)
+        self.imap.send('st_credit', sid=7, req=req, bytes=1 << 24)
+        got += [m for m in self.result(req=req) if m.type == 'st_found']
+        self.assertEqual(n * 1000, sum(len(m.uids) for m in got))
 
 
 if __name__ == '__main__':
