@@ -159,11 +159,17 @@ auth_conn_mount(struct auth_conn *c, uint16_t storage, const char *account,
 	    sizeof(*m))) == NULL)
 		return -1;
 	c->mounts = m;
-	m += c->nmounts++;
+	m += c->nmounts;
 	m->storage = storage;
-	if ((m->account = strdup(account)) == NULL ||
-	    (m->prefix = strdup(prefix)) == NULL)
+	m->account = strdup(account);
+	m->prefix = strdup(prefix);
+	if (m->account == NULL || m->prefix == NULL) {
+		free(m->account);
+		free(m->prefix);
+		memset(m, 0, sizeof(*m));
 		return -1;
+	}
+	c->nmounts++;
 	return 0;
 }
 
