@@ -73,6 +73,13 @@ enum st_cap {
 
 #define CAP(c)		(UINT64_C(1) << (c))
 
+/*
+ * What no storage announces, but its engine adds: keys of dict that begin
+ * with INDEX_PREFIX are kept, by the storage or in a file here.
+ */
+#define CAP_INDEX	((enum st_cap)48)
+#define INDEX_PREFIX	"ix1."
+
 extern const char *const st_cap_names[CAP_MAX];
 
 #endif /* STERR_H */

@@ -57,6 +57,14 @@ estorage_has(const struct estorage *st, enum st_cap cap)
 	return (st->caps & ~st->without & CAP(cap)) != 0;
 }
 
+/* What the listeners may make use of. */
+static uint64_t
+usable_caps(const struct estorage *st)
+{
+	return (st->caps & ~st->without) |
+	    (estorage_has(st, CAP_DICT) ? CAP(CAP_INDEX) : 0);
+}
+
 /* telling */
 
 static void
@@ -67,7 +75,7 @@ tell_one(struct estorage *st, struct proc_peer *p)
 	memset(&m, 0, sizeof(m));
 	m.storage = st->id;
 	m.up = st->state == STORAGE_UP;
-	m.caps = st->caps & ~st->without;
+	m.caps = usable_caps(st);
 	m.message = st->limit_message;
 	m.recipients = st->limit_recipients;
 	m.epoch = st->epoch;
