@@ -35,6 +35,7 @@ engine_conf_commit(void)
 {
 	elimits = staged_limits;
 	hreq_limits();
+	epool_limits();
 	content_limit();
 	estorage_conf_commit();
 	/* at the start "ready" means that mail can be had */
@@ -49,7 +50,7 @@ engine_peer_up(struct proc_peer *p)
 
 	if (p->role == ROLE_CONNECTOR)
 		TAILQ_FOREACH(st, &estorages, entry)
-			hreq_dispatch(st);
+			epool_dispatch(st);
 	if (p->role == ROLE_AUTH)
 		egrant_auth_up(p);
 	if ((1U << p->role) & R_LISTENER) {
@@ -105,6 +106,7 @@ engine_init(void)
 		return -1;
 	}
 	hreq_init();
+	epool_init();
 	estorage_init();
 	eevents_init();
 	egrant_init();

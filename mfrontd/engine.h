@@ -5,7 +5,9 @@
  *	engine.c		the process, its messages
  *	engine_grant.c		accounts, grants, recipients
  *	engine_storage.c	storages: service document, health, queue
+ *	engine_pool.c		connections, and requests that wait for one
  *	engine_http.c		one HTTP exchange on one connection
+ *	engine_answer.c		what stands in an answer
  *	engine_req.c		a listener's request: what is common
  *	engine_read.c, engine_write.c, engine_upload.c, engine_offload.c	the calls
  *	engine_events.c		the event stream
@@ -275,18 +277,24 @@ int		 hreq_account(struct hreq *, const char *);
 void		 hreq_key(struct hreq *);
 void		 hreq_init(void);
 void		 hreq_limits(void);
-void		 hreq_storage_init(struct estorage *);
-/* Give waiting requests to connections, or have new ones made. */
-void		 hreq_dispatch(struct estorage *);
-void		 hreq_fail_waiting(struct estorage *, enum st_code,
-		    const char *, int);
 void		 hconn_new(struct estorage *, struct eurl *, int);
-void		 hconn_close_idle(struct estorage *);
-uint32_t	 hconn_busy(const struct estorage *);
-/* Is there a connection that serves requests, now or in a moment? */
-int		 hconn_any(const struct estorage *);
 void		 hreq_finish(struct hreq *, enum st_code, const char *,
 		    struct json *);
+
+/*
+ * The pool of connections of a storage, and what waits for one.
+ */
+void		 epool_init(void);
+void		 epool_limits(void);
+void		 epool_storage_init(struct estorage *);
+/* Give waiting requests to connections, or have new ones made. */
+void		 epool_dispatch(struct estorage *);
+/* All that waits fails; the last: also what waits for nobody. */
+void		 epool_fail(struct estorage *, enum st_code, const char *, int);
+void		 epool_close(struct estorage *);
+uint32_t	 epool_busy(const struct estorage *);
+/* Is there a connection that serves requests, now or in a moment? */
+int		 epool_any(const struct estorage *);
 
 /*
  * Accounts and grants.

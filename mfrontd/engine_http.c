@@ -5,68 +5,17 @@
 #include <string.h>
 
 #include "engine.h"
+#include "engine_http.h"
 #include "log.h"
 
 #define TRIES_MAX	3
 #define CONTINUE_SECS	1	/* wait so long for 100 (Continue) */
-#define IDLE_SECS	60	/* a connection nobody uses is closed */
-#define TOKENS_MAX	16384
 #define STREAM_HIGH	(128 * 1024)	/* of a body, waiting to be sent */
 #define RANDOM_STOCK	1536	/* bytes */
-#define ASIDE_POOLS	3	/* pools' worth of connections set aside */
 
-enum hconn_state {
-	HC_IDLE,
-	HC_CONTINUE,		/* the body waits for 100 (Continue) */
-	HC_HEAD,		/* the head of the answer is awaited */
-	HC_BODY
-};
-
-struct hconn {
-	struct io		 io;
-	struct estorage		*st;
-	struct eurl		*url;	/* NULL: of an old configuration */
-	struct hreq		*req;
-	enum hconn_state	 state;
-	struct http_body	 body;
-	int			 keep;	/* may be used again */
-	int			 used;	/* exchanges done on it */
-	int			 counted;	/* in the pool */
-	int			 aside;		/* not, its client is slow */
-	uint64_t		 before;	/* bytes sent before this */
-	int			 unsent;	/* the request's body is not out */
-	int			 head;	/* HEAD-like: no body follows */
-	struct tmo		 tmo;
-	TAILQ_ENTRY(hconn)	 entry;
-};
-
-static struct tmo_class	 wait_class, answer_class, continue_class;
-static struct tmo_class	 idle_class;
-static jsmntok_t	 tokens[TOKENS_MAX];
-
-static void	hconn_give(struct hconn *, struct hreq *);
-static struct hconn *hconn_free_one(struct estorage *);
+static struct tmo_class	 answer_class, continue_class;
 
 /* requests */
-
-static int
-hqueue_cmp(const struct hqueue *a, const struct hqueue *b)
-{
-	return strcmp(a->session, b->session);
-}
-
-RB_PROTOTYPE_STATIC(hqueues, hqueue, entry, hqueue_cmp)
-RB_GENERATE_STATIC(hqueues, hqueue, entry, hqueue_cmp)
-
-void
-hreq_storage_init(struct estorage *st)
-{
-	TAILQ_INIT(&st->idle);
-	TAILQ_INIT(&st->busy);
-	TAILQ_INIT(&st->critical);
-	TAILQ_INIT(&st->turns);
-	RB_INIT(&st->queues);
-}
 
 struct hreq *
 hreq_new(struct estorage *st, const char *method, enum hreq_answer answer)
@@ -85,20 +34,14 @@ hreq_new(struct estorage *st, const char *method, enum hreq_answer answer)
 	return r;
 }
 
-static void
-hreq_free(struct hreq *r)
+void
+hreq_discard(struct hreq *r)
 {
 	tmo_stop(&r->tmo);
 	ibuf_fini(&r->target);
 	ibuf_wipe(&r->body);
 	ibuf_fini(&r->reply);
 	free(r);
-}
-
-void
-hreq_discard(struct hreq *r)
-{
-	hreq_free(r);
 }
 
 /*
@@ -131,148 +74,7 @@ hreq_finish(struct hreq *r, enum st_code code, const char *text,
     struct json *value)
 {
 	r->done(r, code, text, value);
-	hreq_free(r);
-}
-
-static struct hqueue *
-hqueue_get(struct estorage *st, const char *session)
-{
-	struct hqueue	*q, key;
-
-	key.session = session;
-	if ((q = RB_FIND(hqueues, &st->queues, &key)) != NULL)
-		return q;
-	if ((q = calloc(1, sizeof(*q))) == NULL)
-		fatal(NULL);
-	q->session = session;
-	TAILQ_INIT(&q->reqs);
-	RB_INSERT(hqueues, &st->queues, q);
-	TAILQ_INSERT_TAIL(&st->turns, q, turn);
-	return q;
-}
-
-/* Out of its queue, which goes with its last request. */
-static void
-hqueue_remove(struct estorage *st, struct hqueue *q, struct hreq *r)
-{
-	struct hreq *first;
-
-	TAILQ_REMOVE(&q->reqs, r, entry);
-	if ((first = TAILQ_FIRST(&q->reqs)) != NULL) {
-		/* the name is lent by one that stays: all have the same */
-		q->session = first->session;
-		return;
-	}
-	RB_REMOVE(hqueues, &st->queues, q);
-	TAILQ_REMOVE(&st->turns, q, turn);
-	free(q);
-}
-
-static void
-hreq_unqueue(struct hreq *r)
-{
-	struct estorage *st = r->st;
-
-	if (r->queue != NULL)
-		hqueue_remove(st, r->queue, r);
-	else
-		TAILQ_REMOVE(&st->critical, r, entry);
-	r->queue = NULL;
-	st->nwaiting--;
-	tmo_stop(&r->tmo);
-}
-
-/* Last of its session, or first: one that is asked again. */
-static void
-hreq_queue(struct hreq *r, int first)
-{
-	struct hreqs *l = &r->st->critical;
-
-	if (!r->critical) {
-		r->queue = hqueue_get(r->st, r->session);
-		l = &r->queue->reqs;
-	}
-	if (first)
-		TAILQ_INSERT_HEAD(l, r, entry);
-	else
-		TAILQ_INSERT_TAIL(l, r, entry);
-	r->st->nwaiting++;
-	tmo_start(&r->tmo, &wait_class);
-}
-
-void
-hreq_submit(struct hreq *r)
-{
-	struct estorage	*st = r->st;
-	struct hconn	*c;
-
-	st->requests++;
-	r->serial = ++st->serial;
-	/* mostly there is nothing to wait for */
-	if (st->nwaiting == 0 && (r->critical || st->state == STORAGE_UP) &&
-	    (c = hconn_free_one(st)) != NULL) {
-		hconn_give(c, r);
-		return;
-	}
-	hreq_queue(r, 0);
-	hreq_dispatch(st);
-}
-
-void
-hreq_cancel(struct hreq *r)
-{
-	struct hconn *c = r->conn;
-
-	if (c == NULL)
-		hreq_unqueue(r);
-	else {
-		/* what is still to come of the answer is nobody's */
-		c->req = NULL;
-		io_abort(&c->io, "cancelled");
-	}
-	hreq_free(r);
-}
-
-/* One that waits since before a certain one was submitted. */
-static struct hreq *
-hreq_since(struct estorage *st, uint64_t serial, int critical)
-{
-	struct hqueue	*q;
-	struct hreq	*r;
-
-	r = TAILQ_FIRST(&st->critical);
-	if (critical && r != NULL && r->serial <= serial)
-		return r;
-	TAILQ_FOREACH(q, &st->turns, turn)
-		if ((r = TAILQ_FIRST(&q->reqs))->serial <= serial)
-			return r;
-	return NULL;
-}
-
-/* What callbacks submit meanwhile is left alone. */
-void
-hreq_fail_waiting(struct estorage *st, enum st_code code, const char *text,
-    int critical)
-{
-	uint64_t	 serial = st->serial;
-	struct hreq	*r;
-
-	while ((r = hreq_since(st, serial, critical)) != NULL) {
-		hreq_unqueue(r);
-		st->errors++;
-		hreq_finish(r, code, text, NULL);
-	}
-}
-
-static void
-wait_fired(struct tmo *t)
-{
-	struct hreq *r = (struct hreq *)(void *)((char *)t -
-	    offsetof(struct hreq, tmo));
-
-	r->st->errors++;
-	hreq_unqueue(r);
-	hreq_finish(r, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text, NULL);
+	hreq_discard(r);
 }
 
 /* May it be sent once more without being done twice? */
@@ -289,40 +91,6 @@ hreq_repeatable(const struct hreq *r, int sent)
 
 /* connections */
 
-/*
- * A connection whose client is slow is set aside: it stays, but the pool
- * does not count it, or some slow clients could have it all.
- */
-static void
-hconn_aside(struct hconn *c, int on)
-{
-	struct estorage *st = c->st;
-
-	if (on && c->counted && st->naside < elimits.pool * ASIDE_POOLS) {
-		c->counted = 0;
-		c->aside = 1;
-		st->nconns--;
-		st->naside++;
-	} else if (!on && c->aside) {
-		c->counted = 1;
-		c->aside = 0;
-		st->nconns++;
-		st->naside--;
-	}
-}
-
-static void
-hconn_idle(struct hconn *c)
-{
-	c->state = HC_IDLE;
-	c->req = NULL;
-	/* the last bytes may have come while it was paused */
-	io_resume(&c->io);
-	TAILQ_REMOVE(&c->st->busy, c, entry);
-	TAILQ_INSERT_HEAD(&c->st->idle, c, entry);
-	tmo_start(&c->tmo, &idle_class);
-}
-
 /* The exchange on this connection is over; r is finished by the caller. */
 static struct hreq *
 hconn_release(struct hconn *c, int reuse)
@@ -332,11 +100,11 @@ hconn_release(struct hconn *c, int reuse)
 	if (r != NULL)
 		r->conn = NULL;
 	c->req = NULL;
-	hconn_aside(c, 0);
+	epool_aside(c, 0);
 	if (reuse && c->keep && !c->unsent && c->url != NULL &&
 	    !r->endless && c->st->nconns <= elimits.pool) {
 		c->used++;
-		hconn_idle(c);
+		epool_idle(c);
 	} else {
 		tmo_stop(&c->tmo);
 		io_abort(&c->io, "done");
@@ -344,7 +112,7 @@ hconn_release(struct hconn *c, int reuse)
 	return r;
 }
 
-static void
+void
 hconn_fail(struct hconn *c, enum st_code code, const char *text)
 {
 	struct estorage	*st = c->st;
@@ -355,10 +123,10 @@ hconn_fail(struct hconn *c, enum st_code code, const char *text)
 	st->errors++;
 	strlcpy(st->error, text, sizeof(st->error));
 	hreq_finish(r, code, text, NULL);
-	hreq_dispatch(st);
+	epool_dispatch(st);
 }
 
-static void
+void
 hconn_done(struct hconn *c, enum st_code code, const char *text,
     struct json *value)
 {
@@ -370,14 +138,14 @@ hconn_done(struct hconn *c, enum st_code code, const char *text,
 		st->errors += code >= ST_INTERNAL;
 	r = hconn_release(c, reuse);
 	hreq_finish(r, code, text, value);
-	hreq_dispatch(st);
+	epool_dispatch(st);
 }
 
 /*
  * The answer is incomplete.  What may be asked again then is; hconn_closed()
  * does the same for a connection that ends.
  */
-static void
+void
 hconn_cut(struct hconn *c)
 {
 	struct estorage	*st = c->st;
@@ -388,172 +156,10 @@ hconn_cut(struct hconn *c)
 	}
 	st->retries++;
 	hreq_queue(hconn_release(c, 0), 1);
-	hreq_dispatch(st);
+	epool_dispatch(st);
 }
 
 /* answers */
-
-/*
- * An error answer: its code alone decides what it means, and only in
- * problem+json, so that no proxy's word is taken for the storage's.
- */
-static void
-hconn_problem(struct hconn *c)
-{
-	struct hreq	*r = c->req;
-	struct json	 j;
-	const char	*s;
-	char		 text[256], code[64];
-	size_t		 len;
-	enum st_code	 e = ST_NONSENSE;
-
-	snprintf(text, sizeof(text), "HTTP status %d", r->status);
-	if (r->problem && json_parse(&j, (char *)ibuf_data(&r->reply),
-	    ibuf_size(&r->reply), tokens, TOKENS_MAX) == 0) {
-		if (json_str(&j, json_member(&j, 0, "code"), &s, &len) == 1) {
-			e = st_code_by_name(s, len);
-			snprintf(code, sizeof(code), "%.*s", (int)len, s);
-			snprintf(text, sizeof(text), "%s", code);
-		}
-		if (json_str(&j, json_member(&j, 0, "detail"), &s,
-		    &len) == 1 || json_str(&j, json_member(&j, 0, "title"),
-		    &s, &len) == 1)
-			snprintf(text, sizeof(text), "%.*s",
-			    (int)(len < 200 ? len : 200), s);
-	}
-	hconn_done(c, e, text, NULL);
-}
-
-/* The last line, or one that says the answer failed in the middle. */
-static int
-nd_end(struct hreq *r, struct json *j, int i)
-{
-	const char	*s;
-	size_t		 len;
-	int		 ok;
-
-	if (json_bool(j, i, &ok) != 1)
-		return -1;
-	r->ended = 1;
-	r->endcode = ST_OK;
-	if (ok)
-		return 0;
-	r->endcode = ST_INTERNAL;
-	if (json_str(j, json_member(j, 0, "code"), &s, &len) == 1)
-		r->endcode = st_code_by_name(s, len);
-	strlcpy(r->endtext, st_error(r->endcode)->text, sizeof(r->endtext));
-	return 0;
-}
-
-static int
-nd_line(struct hreq *r, char *p, size_t len)
-{
-	struct json	j;
-	int		i;
-
-	if (len > 0 && p[len - 1] == '\r')
-		len--;
-	if (len == 0)
-		return 0;
-	if (json_parse(&j, p, len, tokens, TOKENS_MAX) == -1 ||
-	    json_type(&j, 0) != JSMN_OBJECT || r->ended)
-		return -1;
-	if (r->lines > 0 && (i = json_member(&j, 0, "end")) != -1)
-		return nd_end(r, &j, i);
-	if (r->lines == 0 && json_member(&j, 0, "header") == -1)
-		return -1;
-	/* the request may be gone when this returns */
-	return r->line(r, &j, r->lines++ == 0);
-}
-
-/*
- * The lines that are whole.  A callback may cancel the request: then the
- * connection has none any more, and this returns at once.
- */
-static int
-nd_lines(struct hconn *c, const void *data, size_t len)
-{
-	struct hreq	*r = c->req;
-	uint8_t		*p, *nl;
-	size_t		 n;
-
-	if (ibuf_add(&r->reply, data, len) == -1)
-		return -1;
-	while ((nl = memchr((p = ibuf_data(&r->reply)) + r->scanned, '\n',
-	    ibuf_size(&r->reply) - r->scanned)) != NULL) {
-		n = (size_t)(nl - p);
-		r->scanned = 0;
-		if (n > LINE_MAX_ND || nd_line(r, (char *)p, n) == -1)
-			return -1;
-		if (c->req != r)
-			return 0;
-		ibuf_drain(&r->reply, n + 1);
-	}
-	if (ibuf_size(&r->reply) > LINE_MAX_ND)
-		return -1;
-	r->scanned = ibuf_size(&r->reply);
-	ibuf_compact(&r->reply);
-	return 0;
-}
-
-static int
-hconn_content(struct hconn *c, const void *data, size_t len)
-{
-	struct hreq *r = c->req;
-
-	if (len == 0)
-		return 0;
-	if (r->status < 200 || r->status > 299) {
-		if (ibuf_size(&r->reply) + len <= LINE_MAX_ND)
-			(void)ibuf_add(&r->reply, data, len);
-		return 0;
-	}
-	switch (r->answer) {
-	case ANSWER_NDJSON:
-		return nd_lines(c, data, len);
-	case ANSWER_JSON:
-		if (ibuf_size(&r->reply) + len > JSON_MAX)
-			return -1;
-		return ibuf_add(&r->reply, data, len);
-	case ANSWER_BYTES:
-		r->data(r, data, len);
-		return 0;
-	}
-	return -1;
-}
-
-/* All of the answer has come. */
-static void
-hconn_complete(struct hconn *c)
-{
-	struct hreq	*r = c->req;
-	struct json	 j;
-
-	if (r->status < 200 || r->status > 299) {
-		hconn_problem(c);
-		return;
-	}
-	switch (r->answer) {
-	case ANSWER_NDJSON:
-		if (!r->ended)
-			hconn_cut(c);
-		else
-			hconn_done(c, r->endcode, r->endtext, NULL);
-		return;
-	case ANSWER_JSON:
-		if (ibuf_size(&r->reply) == 0) {
-			hconn_done(c, ST_OK, "", NULL);
-		} else if (json_parse(&j, (char *)ibuf_data(&r->reply),
-		    ibuf_size(&r->reply), tokens, TOKENS_MAX) == -1) {
-			hconn_fail(c, ST_NONSENSE, "answer is not JSON");
-		} else
-			hconn_done(c, ST_OK, "", &j);
-		return;
-	case ANSWER_BYTES:
-		hconn_done(c, ST_OK, "", NULL);
-		return;
-	}
-}
 
 static size_t
 hconn_body(struct hconn *c, const uint8_t *p, size_t len)
@@ -567,7 +173,7 @@ hconn_body(struct hconn *c, const uint8_t *p, size_t len)
 		done = http_body_next(&c->body, p + total, len - total, &used,
 		    &d, &dlen);
 		total += used;
-		if (done == -1 || hconn_content(c, d, dlen) == -1) {
+		if (done == -1 || eanswer_content(c, d, dlen) == -1) {
 			hconn_fail(c, ST_NONSENSE, "malformed answer");
 			return len;
 		}
@@ -582,7 +188,7 @@ hconn_body(struct hconn *c, const uint8_t *p, size_t len)
 			c->keep = 0;
 			total = len;
 		}
-		hconn_complete(c);
+		eanswer_complete(c);
 	}
 	return total;
 }
@@ -717,20 +323,14 @@ hconn_closed(struct io *io, const char *why)
 	if (c->req != NULL && c->state == HC_BODY &&
 	    strcmp(why, "peer closed") == 0 && http_body_eof(&c->body) == 1) {
 		c->keep = 0;
-		hconn_complete(c);
+		eanswer_complete(c);
 	}
 	r = c->req;
 	tmo_stop(&c->tmo);
 	if (c->used == 0 && r == NULL && c->url != NULL &&
 	    io->flags & IO_HANDSHAKE)
 		estorage_url_failed(st, c->url, why);
-	if (c->state == HC_IDLE)
-		TAILQ_REMOVE(&st->idle, c, entry);
-	else
-		TAILQ_REMOVE(&st->busy, c, entry);
-	hconn_aside(c, 0);
-	if (c->counted)
-		st->nconns--;
+	epool_remove(c);
 	c->req = NULL;
 	if (r != NULL)
 		r->conn = NULL;
@@ -745,7 +345,7 @@ hconn_closed(struct io *io, const char *why)
 		    st_error(ST_UNAVAILABLE)->text, NULL);
 	}
 	free(c);
-	hreq_dispatch(st);
+	epool_dispatch(st);
 }
 
 static void
@@ -753,8 +353,8 @@ hconn_secured(struct io *io)
 {
 	struct hconn *c = io->arg;
 
-	tmo_start(&c->tmo, &idle_class);
-	hreq_dispatch(c->st);
+	epool_wait(c);
+	epool_dispatch(c->st);
 }
 
 static const struct io_ops hconn_ops = {
@@ -869,13 +469,12 @@ hreq_put_chunk(struct hreq *r, struct io *io, const void *p, size_t len)
 	io_puts(io, "\r\n");
 }
 
-static void
+void
 hconn_give(struct hconn *c, struct hreq *r)
 {
 	struct ibuf *out = io_out(&c->io);
 
-	TAILQ_REMOVE(&c->st->idle, c, entry);
-	TAILQ_INSERT_TAIL(&c->st->busy, c, entry);
+	epool_use(c, r->endless);
 	c->req = r;
 	c->state = HC_HEAD;
 	r->conn = c;
@@ -888,10 +487,6 @@ hconn_give(struct hconn *c, struct hreq *r)
 	ibuf_drain(&r->reply, ibuf_size(&r->reply));
 	c->keep = 1;
 	c->unsent = r->streams;
-	if (r->endless && c->counted) {
-		c->counted = 0;
-		c->st->nconns--;
-	}
 	io_secret(&c->io, r->secret);
 	if (hreq_put_head(r, c->url, out) == -1) {
 		hconn_fail(c, ST_INTERNAL, "request too long");
@@ -957,15 +552,15 @@ hreq_pause(struct hreq *r, int on)
 		io_pause(&c->io);
 		tmo_stop(&c->tmo);
 		if (r->st->nwaiting > 0)
-			hreq_dispatch(r->st);
+			epool_dispatch(r->st);
 	} else {
-		hconn_aside(c, 0);
+		epool_aside(c, 0);
 		io_resume(&c->io);
 		tmo_start(&c->tmo, &answer_class);
 	}
 }
 
-/* the pool */
+/* connections */
 
 void
 hconn_new(struct estorage *st, struct eurl *u, int fd)
@@ -977,131 +572,18 @@ hconn_new(struct estorage *st, struct eurl *u, int fd)
 		fatal("connection");
 	c->st = st;
 	c->url = u;
-	c->keep = c->counted = 1;
+	c->keep = 1;
 	c->io.inmax = HTTP_HEAD_MAX * 2;
 	c->io.high = STREAM_HIGH;
 	c->state = HC_IDLE;
-	st->nconns++;
-	TAILQ_INSERT_HEAD(&st->idle, c, entry);
-	tmo_start(&c->tmo, &idle_class);
+	epool_add(c);
 	io_last_word(&c->io);
 	if (u->kind == URL_HTTPS) {
 		tmo_start(&c->tmo, &answer_class);
 		(void)io_tls_client(&c->io, st->tls, u->host);
 	}
 	io_resume(&c->io);
-	hreq_dispatch(st);
-}
-
-/* Idle ones end, busy ones after their answer: their url is gone. */
-void
-hconn_close_idle(struct estorage *st)
-{
-	struct hconn *c;
-
-	TAILQ_FOREACH(c, &st->busy, entry)
-		c->url = NULL;
-	TAILQ_FOREACH(c, &st->idle, entry) {
-		c->url = NULL;
-		io_abort(&c->io, "configuration changed");
-	}
-}
-
-uint32_t
-hconn_busy(const struct estorage *st)
-{
-	const struct hconn	*c;
-	uint32_t		 n = 0;
-
-	TAILQ_FOREACH(c, &st->busy, entry)
-		n++;
-	return n;
-}
-
-static struct hconn *
-hconn_free_one(struct estorage *st)
-{
-	struct hconn *c;
-
-	TAILQ_FOREACH(c, &st->idle, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
-		    (c->io.flags & (IO_DEAD | IO_CLOSING |
-		    IO_HANDSHAKE)) == 0)
-			return c;
-	return NULL;
-}
-
-int
-hconn_any(const struct estorage *st)
-{
-	const struct hconn *c;
-
-	TAILQ_FOREACH(c, &st->idle, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
-		    (c->io.flags & IO_DEAD) == 0)
-			return 1;
-	TAILQ_FOREACH(c, &st->busy, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
-		    c->req != NULL && !c->req->endless && !c->req->paused)
-			return 1;
-	return 0;
-}
-
-static struct hreq *
-hreq_next(struct estorage *st)
-{
-	struct hreq	*r;
-	struct hqueue	*q;
-
-	if ((r = TAILQ_FIRST(&st->critical)) != NULL)
-		return r;
-	if (st->state != STORAGE_UP || (q = TAILQ_FIRST(&st->turns)) == NULL)
-		return NULL;
-	return TAILQ_FIRST(&q->reqs);
-}
-
-/* The session whose turn this was is the last one now. */
-static void
-hreq_turn_over(struct hreq *r)
-{
-	if (r->queue == NULL)
-		return;
-	TAILQ_REMOVE(&r->st->turns, r->queue, turn);
-	TAILQ_INSERT_TAIL(&r->st->turns, r->queue, turn);
-}
-
-/* All are busy: does one of them only wait for a slow client? */
-static void
-hconn_set_aside(struct estorage *st)
-{
-	struct hconn *c;
-
-	TAILQ_FOREACH(c, &st->busy, entry)
-		if (c->counted && c->req != NULL && c->req->paused) {
-			hconn_aside(c, 1);
-			return;
-		}
-}
-
-void
-hreq_dispatch(struct estorage *st)
-{
-	struct hreq	*r;
-	struct hconn	*c;
-
-	while ((r = hreq_next(st)) != NULL) {
-		if ((c = hconn_free_one(st)) == NULL) {
-			if (st->nconns + st->connecting >= elimits.pool)
-				hconn_set_aside(st);
-			estorage_connect(st);
-			return;
-		}
-		hreq_turn_over(r);
-		hreq_unqueue(r);
-		hconn_give(c, r);
-	}
-	if (st->nwaiting > 0)
-		estorage_ask(st);
+	epool_dispatch(st);
 }
 
 /* timeouts */
@@ -1145,26 +627,15 @@ continue_fired(struct tmo *t)
 		c->req->want(c->req);
 }
 
-static void
-idle_fired(struct tmo *t)
-{
-	struct hconn *c = hconn_of(t);
-
-	io_abort(&c->io, "idle");
-}
-
 void
 hreq_init(void)
 {
-	tmo_class_init(&wait_class, 30, wait_fired);
 	tmo_class_init(&answer_class, 30, answer_fired);
 	tmo_class_init(&continue_class, CONTINUE_SECS, continue_fired);
-	tmo_class_init(&idle_class, IDLE_SECS, idle_fired);
 }
 
 void
 hreq_limits(void)
 {
-	tmo_class_set(&wait_class, (int)elimits.t_backend);
 	tmo_class_set(&answer_class, (int)elimits.t_backend);
 }

@@ -244,7 +244,7 @@ storage_down(struct estorage *st, const char *why)
 	strlcpy(st->error, why, sizeof(st->error));
 	tmo_start(&st->retry, &retry_class);
 	estorage_tell(st, NULL);
-	hreq_fail_waiting(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text,
+	epool_fail(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text,
 	    0);
 	storage_settle();
 }
@@ -343,7 +343,7 @@ estorage_ask(struct estorage *st)
 	struct hreq *r;
 
 	if (st->stale || (st->state == STORAGE_DOWN && !any_url(st))) {
-		hreq_fail_waiting(st, ST_UNAVAILABLE,
+		epool_fail(st, ST_UNAVAILABLE,
 		    st_error(ST_UNAVAILABLE)->text, 1);
 		return;
 	}
@@ -392,8 +392,8 @@ estorage_connect(struct estorage *st)
 			break;
 	if (u == NULL) {
 		/* what is connected may still serve what waits */
-		if (!hconn_any(st))
-			hreq_fail_waiting(st, ST_UNAVAILABLE,
+		if (!epool_any(st))
+			epool_fail(st, ST_UNAVAILABLE,
 			    st_error(ST_UNAVAILABLE)->text, 1);
 		return;
 	}
@@ -453,7 +453,7 @@ estorage_connected(struct proc_peer *p, struct imsg *msg, const void *arg)
 	if (st == NULL || u == NULL) {
 		close(fd);
 		if (st != NULL)
-			hreq_dispatch(st);
+			epool_dispatch(st);
 		return;
 	}
 	u->down_until = 0;
@@ -471,14 +471,14 @@ estorage_url_failed(struct estorage *st, struct eurl *u, const char *why)
 	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
 	    u->path, why);
 	if (any_url(st)) {
-		hreq_dispatch(st);
+		epool_dispatch(st);
 		return;
 	}
 	/* those that are connected already may go on */
-	if (st->state == STORAGE_UP && hconn_any(st))
+	if (st->state == STORAGE_UP && epool_any(st))
 		return;
 	/* the document's own request fails with the others */
-	hreq_fail_waiting(st, ST_UNAVAILABLE, why, 1);
+	epool_fail(st, ST_UNAVAILABLE, why, 1);
 	if (st->state == STORAGE_UP)
 		storage_down(st, why);
 }
@@ -495,7 +495,7 @@ estorage_connect_failed(struct proc_peer *p, struct imsg *msg,
 	if (st != NULL && u != NULL)
 		estorage_url_failed(st, u, m->text);
 	else if (st != NULL)
-		hreq_dispatch(st);
+		epool_dispatch(st);
 }
 
 /* What the connector was asked for is lost with it: ask its successor. */
@@ -511,7 +511,7 @@ estorage_connector_down(struct proc_peer *p)
 		if (w->gen == p->gen)
 			(void)wanted_done(w->req, &u);
 	TAILQ_FOREACH(st, &estorages, entry)
-		hreq_dispatch(st);
+		epool_dispatch(st);
 }
 
 /* What is connected to the urls of before must not be taken for these. */
@@ -596,7 +596,7 @@ estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->limit_set = SET_DEFAULT;
 	st->limit_upload_line = UPLOAD_LINE;
 	TAILQ_INIT(&st->urls);
-	hreq_storage_init(st);
+	epool_storage_init(st);
 	ibuf_init(&st->ca, 8 * 1024 * 1024);
 	ibuf_init(&st->cert, 65536);
 	ibuf_init(&st->key, 65536);
@@ -768,7 +768,7 @@ estorage_change(struct estorage *st, struct estorage *new)
 	eevents_stop(st);
 	doc_stop(st);
 	wanted_obsolete(st);
-	hconn_close_idle(st);
+	epool_close(st);
 	urls_free(st);
 	while ((u = TAILQ_FIRST(&new->urls)) != NULL) {
 		TAILQ_REMOVE(&new->urls, u, entry);
@@ -815,8 +815,8 @@ estorage_conf_commit(void)
 		doc_stop(st);
 		st->state = STORAGE_UNKNOWN;
 		eevents_stop(st);
-		hconn_close_idle(st);
-		hreq_fail_waiting(st, ST_UNAVAILABLE,
+		epool_close(st);
+		epool_fail(st, ST_UNAVAILABLE,
 		    "The storage is not configured any more", 1);
 		estorage_tell(st, NULL);
 	}
@@ -907,7 +907,7 @@ estorage_show(struct proc_peer *p, uint32_t req)
 		caps_text(st, caps, sizeof(caps));
 		m.caps = caps;
 		m.conns = st->nconns;
-		m.busy = hconn_busy(st);
+		m.busy = epool_busy(st);
 		m.requests = st->requests;
 		m.errors = st->errors;
 		proc_send(p, M_ctl_storage, 0, req, -1, &m);
