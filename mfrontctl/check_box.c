@@ -226,6 +226,12 @@ box_rename_refused(struct ck *c)
 	r = box_rename_to(c, check_text(c, "%s-none", a->name),
 	    check_text(c, "%s-other", a->name));
 	ask_refused(c, r, "no-such-mailbox");
+	ask_refused(c, box_rename_to(c, a->name, "INBOX"), "exists");
+	ask_refused(c, box_rename_to(c, a->name, a->name), "exists");
+	ask_refused(c, box_rename_to(c, a->name, check_text(c, "%s//x",
+	    a->name)), "bad-request");
+	ask_refused(c, box_rename_to(c, check_text(c, "%s//x", a->name),
+	    check_text(c, "%s-other", a->name)), "bad-request");
 	/* a target below that is taken: nothing is renamed */
 	box_new(c, check_text(c, "%s/x", a->name), "");
 	box_new(c, check_text(c, "%s-t/x", a->name), "");

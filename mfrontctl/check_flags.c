@@ -159,6 +159,39 @@ flags_refused(struct ck *c)
 	}
 }
 
+/* A list of keywords, from $0 on. */
+static char *
+flags_many(struct ck *c, int n)
+{
+	char	*list = check_text(c, "\"$0\"");
+	int	 i;
+
+	for (i = 1; i < n; i++)
+		list = check_text(c, "%s,\"$%d\"", list, i);
+	return list;
+}
+
+void
+flags_limit(struct ck *c)
+{
+	struct box	*b = ask_box(c, "limit");
+	struct val	*v;
+	struct uids	 u;
+
+	ask_fill(c, b, 1, &u);
+	ask_patch(c, b, "{\"uids\":\"%u\",\"add\":[%s]}", u.u[0],
+	    flags_many(c, 256));
+	ask_refused(c, flags_do(c, b, check_text(c, "{\"uids\":\"%u\","
+	    "\"add\":[\"$more\"],\"remove\":[]}", u.u[0])),
+	    "not-permitted");
+	ask_refused(c, flags_do(c, b, check_text(c, "{\"uids\":\"%u\","
+	    "\"set\":[%s]}", u.u[0], flags_many(c, 257))), "not-permitted");
+	v = val_typed(ask_message(c, ask_list(c, b, "?fields=uid,flags"),
+	    u.u[0]), "flags", VAL_ARRAY);
+	if (v == NULL || v->count != 256)
+		check_fail(c, "the message has not its 256 keywords");
+}
+
 void
 flags_case(struct ck *c)
 {

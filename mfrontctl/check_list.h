@@ -143,6 +143,8 @@ CHECK("flags-together", "CALLS, Change flags", CAP_WRITE, 0,
     flags_together, "set with add, or a flag in both, is refused")
 CHECK("flags-refused", "CALLS, Change flags", CAP_WRITE, 0,
     flags_refused, "\\Recent, or what is no flag, changes nothing")
+CHECK("flags-limit", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    flags_limit, "256 keywords of a message are taken, more are refused")
 CHECK("flags-case", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
     flags_case, "flags are the same in any case, kept as first written")
 CHECK("flags-known", "CALLS, List messages", CAP_WRITE, 0,
@@ -189,6 +191,9 @@ CHECK("since-zero", "CALLS, List messages", CAP_MODSEQ, 0,
     modseq_since_zero, "since=0 is bad-request")
 CHECK("unchanged-since", "CALLS, Change flags", CAP_MODSEQ, CAP(CAP_WRITE),
     modseq_unchanged_since, "what changed later is left alone, and told")
+CHECK("unchanged-since-null", "CALLS, Change flags", CAP_MODSEQ,
+    CAP(CAP_WRITE), modseq_unchanged_null,
+    "null as unchanged_since is no condition, and refused")
 CHECK("unchanged-since-0", "CALLS, Change flags", CAP_MODSEQ,
     CAP(CAP_WRITE), modseq_unchanged_zero,
     "0 is a number like another: nothing is changed")

@@ -281,6 +281,22 @@ modseq_unchanged_since(struct ck *c)
 		    u.u[0]);
 }
 
+/* A condition that somebody lost on the way would change what it should not. */
+void
+modseq_unchanged_null(struct ck *c)
+{
+	struct box	*b = ask_box(c, "null");
+	struct uids	 u;
+
+	ask_fill(c, b, 1, &u);
+	ask_refused(c, ask_do(c, "PATCH", ask_box_path(c, b, "/messages"),
+	    check_text(c, "{\"uids\":\"%u\",\"add\":[\"$a\"],"
+	    "\"unchanged_since\":null}", u.u[0])), "bad-request");
+	if (!ask_flags_are(ask_message(c, ask_list(c, b,
+	    "?fields=uid,flags"), u.u[0]), ""))
+		check_fail(c, "a refused request was done");
+}
+
 void
 modseq_unchanged_zero(struct ck *c)
 {

@@ -319,10 +319,11 @@ class Maildir(mfstore.Store):
     def rename(self, account, body):            # they get new uidvalidities, which is always right
         account, old, new = self.account(account), body['from'], body['to']
         account.refresh()
-        need(old != 'INBOX' and not (new + '/').startswith(old + '/'), 'not-permitted')
+        need(old != 'INBOX' and not new.startswith(old + '/'), 'not-permitted')
         names = {row['name']: row for row in account.rows()}
         moves = {name: new + name[len(old):] for name in sorted(names) if (name + '/').startswith(old + '/')}
         need(moves, 'no-such-mailbox')
+        need(new != old, 'exists')
         need(not (names.keys() - moves.keys()) & {*moves.values()}, 'exists')
         with account.saved() as db:
             for name, to in moves.items():

@@ -66,13 +66,13 @@ function uids(v) {                      // [[low, high], ...]
     return ranges
 }
 
-function members(v, must, may = {}) {   // null is the same as none, except for only_if_flag
+function members(v, must, may = {}) {   // null is the same as none, except for some
     need(v !== null && typeof v === 'object' && !Array.isArray(v))
     const found = {}
     for (const [member, value] of Object.entries(v)) {
         const kinds = [must, may].find(kinds => Object.hasOwn(kinds, member))
         const kind = need(kinds, 'unknown-parameter')[member]
-        if (value !== null || member === 'only_if_flag')
+        if (value !== null || ['only_if_flag', 'unchanged_since'].includes(member))
             found[member] = kind(value)
     }
     need(Object.keys(must).every(member => member in found))
@@ -172,8 +172,9 @@ function row({ id, name, uidvalidity, uidnext, modseq, roles, messages }) {
 function rename(a, { from, to }) {
     const below = name => `${name}/`.startsWith(`${from}/`)
     const boxes = [...a.boxes.values()], found = boxes.filter(box => below(box.name))
-    need(from !== 'INBOX' && !below(to), 'not-permitted')
+    need(from !== 'INBOX' && (to === from || !below(to)), 'not-permitted')
     need(found.length, 'no-such-mailbox')
+    need(to !== from, 'exists')
     const names = new Map(found.map(box => [box, to + box.name.slice(from.length)]))
     need(!boxes.some(box => !below(box.name) && [...names.values()].includes(box.name)), 'exists')
     for (const [box, name] of names) {
@@ -345,7 +346,7 @@ const calls = [
         [{ to: v => (need(to(v).length), to(v)) }, { from: text, delivery: bool }]],
     ['GET', mailboxes, ({ a }) => [{ cursor: cursor() }, ...[...a.boxes.values()].map(row)]],
     ['POST', mailboxes, ({ a, body }) => create(a, body), [{ name }, { roles: array(text) }]],
-    ['POST', `${mailboxes}/rename`, ({ a, body }) => rename(a, body), [{ from: text, to: name }]],
+    ['POST', `${mailboxes}/rename`, ({ a, body }) => rename(a, body), [{ from: name, to: name }]],
     ['GET', `${mailboxes}/([^/]+)`, ({ a, id }) => row(find(a, id))],
     ['DELETE', `${mailboxes}/([^/]+)`, ({ a, id }) => drop(a, id)],
     ['GET', messages, ({ a, id, query }) => list(a, find(a, id), query)],

@@ -23,7 +23,7 @@ POST   /recipients                      recipient recipients    address:text fro
 POST   /messages                        upload    write         to:targets from:text? delivery:bool?
 GET    /accounts/A/mailboxes            mailboxes -
 POST   /accounts/A/mailboxes            create    write         name:name roles:texts?
-POST   /accounts/A/mailboxes/rename     rename    write         from:text to:name
+POST   /accounts/A/mailboxes/rename     rename    write         from:name to:name
 POST   /accounts/A/subscriptions        subscribe subscriptions add:texts? remove:texts?
 GET    /accounts/A/mailboxes/M          mailbox   -
 DELETE /accounts/A/mailboxes/M          delete    write
@@ -86,12 +86,12 @@ KINDS = dict(text=a(str), texts=each(a(str)), bool=a(bool), number=a(int, lambda
              targets=lambda value: need(each(lambda to: members(to, TARGET))(value)))
 
 def members(value, words, able=()):
-    """The members of an object, as the words want them; null is the same as none"""
+    """The members of an object, as the words want them; null is mostly the same as none"""
     known = {m: (KINDS[kind], may) for m, kind, may, capability in (
         re.fullmatch(r'(\w+):(\w+)(\??)(\w*)', word).groups() for word in words)
         if not capability or capability in able}
     need(a(dict)(value).keys() <= known.keys(), 'unknown-parameter')
-    value = {m: v for m, v in value.items() if v is not None or m == 'only_if_flag'}
+    value = {m: v for m, v in value.items() if v is not None or m in ('only_if_flag', 'unchanged_since')}
     need(all(may or m in value for m, (_, may) in known.items()))
     return {m: known[m][0](v) for m, v in value.items()}
 

@@ -157,10 +157,11 @@ class Sqlite(mfstore.Store):
 
     def rename(self, account, body):
         old, new = body['from'], body['to']
-        need(old != 'INBOX' and not (new + '/').startswith(old + '/'), 'not-permitted')
+        need(old != 'INBOX' and not new.startswith(old + '/'), 'not-permitted')
         found = self.db.execute('SELECT * FROM mailbox WHERE account = ? ORDER BY name', (account,)).fetchall()
         found = [box for box in found if (box['name'] + '/').startswith(old + '/')]
         need(found, 'no-such-mailbox')
+        need(new != old, 'exists')
         names = {box['name']: new + box['name'][len(old):] for box in found}
         for box in found:
             name, taken = names[box['name']], self.taken(account, names[box['name']])

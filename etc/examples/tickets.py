@@ -166,10 +166,11 @@ class Tickets(mfstore.Store):
 
     def rename(self, desk, body):               # they get new uidvalidities, which is always right
         old, new = body['from'], body['to']
-        need(old != 'INBOX' and not (new + '/').startswith(old + '/'), 'not-permitted')
+        need(old != 'INBOX' and not new.startswith(old + '/'), 'not-permitted')
         names = {q['name']: q for q in self.all('SELECT * FROM queue WHERE desk = ? ORDER BY name', desk)}
         moves = {name: new + name[len(old):] for name in names if (name + '/').startswith(old + '/')}
         need(moves, 'no-such-mailbox')
+        need(new != old, 'exists')
         need(not (names.keys() - moves.keys()) & {*moves.values()}, 'exists')
         for name, to in moves.items():
             (v, ident), was = self.number(desk), names[name]['id']

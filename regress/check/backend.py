@@ -71,6 +71,10 @@ BREAKS = {
     'uids-not-applied': ['list-uids'],
     'mailbox-id-reused': ['id-is-uidvalidity'],
     'unchanged-since-ignored': ['unchanged-since', 'unchanged-since-0'],
+    'unchanged-since-null': ['unchanged-since-null'],
+    'keywords-unlimited': ['flags-limit'],
+    'cursor-misread': ['events-too-old'],
+    'rename-from-anything': ['rename-refused'],
     'vanished-untold': ['since', 'since-misses-nothing'],
     'move-leaves-both': ['move'],
     'move-in-two-steps': ['moved-is-in-one'],
@@ -391,7 +395,8 @@ def create(q, a):
 def rename(q, a):
     b = want(q.json(), ['from', 'to'])
     old, new = b['from'], b['to']
-    if not name_ok(new):
+    if not name_ok(new) or (not name_ok(old) and
+                            broken != 'rename-from-anything'):
         raise bad()
     if (old == 'INBOX' and broken != 'inbox-unprotected') or \
             new.startswith(old + '/'):
@@ -604,6 +609,10 @@ def patch(q, a, m):
             {f.lower() for f in b.get('remove') or []}:
         raise bad()
     late = []
+    if 'unchanged_since' in b and b['unchanged_since'] is None:
+        if broken != 'unchanged-since-null':
+            raise bad()
+        del b['unchanged_since']
     if 'unchanged_since' in b and broken != 'unchanged-since-ignored':
         late = [u for u in uids
                 if m.messages[u].modseq > b['unchanged_since']]
@@ -613,6 +622,9 @@ def patch(q, a, m):
         flags = new_flags(m, x, b) if x else None
         if x is None or (flags == x.flags and broken != 'rows-of-all'):
             continue
+        if sum(f[0] != '\\' for f in flags) > 256 and \
+                broken != 'keywords-unlimited':
+            raise Problem(403, 'not-permitted')
         if modseq is None or broken == 'modseq-each':
             m.modseq += 1
             modseq = m.modseq
@@ -1236,6 +1248,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             at = len(store.events)
         cursor = self.query.get('since')
         if cursor is not None:
+            if not cursor.isdigit() and broken == 'cursor-misread':
+                raise bad()
             if not cursor.isdigit() or int(cursor) > at:
                 raise Problem(410, 'cursor-too-old')
             if broken != 'cursor-forgotten':
