@@ -14,7 +14,8 @@ top=$PWD
 : "${TESTS:=}"
 asan="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 asan="$asan -fno-omit-frame-pointer"
-jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# what the package list installed goes before what else is there
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 # tests wait more than they work
 jobs=$(($(getconf _NPROCESSORS_ONLN) + 1))
 passed=0 failed=0 skipped=0
