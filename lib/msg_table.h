@@ -138,7 +138,14 @@ MSG(conf_storage, R_PARENT, R_ENGINE|R_CONNECTOR|R_AUTH|R_CONTROL|R_LISTENER,
 	U8(conf_storage, embedded)
 	STR(conf_storage, token, 4096)	/* engine only */
 	U64(conf_storage, without)	/* capabilities not to be used */
+	U8(conf_storage, index)		/* enum index_kind */
 END(conf_storage)
+/* the file of a local index: read and written by offset only */
+MSG(conf_index, R_PARENT, R_ENGINE, FD, 0)
+	U16(conf_index, storage)
+	U64(conf_index, size)		/* bytes that it may have */
+	STR(conf_index, store, 4200)	/* folder or URL, to tell them apart */
+END(conf_index)
 MSG(conf_url, R_PARENT, R_ENGINE|R_CONNECTOR, NOFD, 0)
 	U16(conf_url, storage)
 	U16(conf_url, id)

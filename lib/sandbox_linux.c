@@ -134,8 +134,10 @@ static const char *const sc_accept[] = {
 	"setsockopt", NULL
 };
 
-static const char *const sc_stream[] = {
-	"getpeername", "getsockname", "getsockopt", "setsockopt", NULL
+/* a file that the parent opened, read and written by offset */
+static const char *const sc_engine[] = {
+	"getpeername", "getsockname", "getsockopt", "pread64", "pwrite64",
+	"setsockopt", NULL
 };
 
 static const char *const sc_connect[] = {
@@ -159,7 +161,7 @@ static const char *const sc_store[] = {
 static const char *const *const sc_roles[ROLE_MAX] = {
 	[ROLE_CONTROL] = sc_accept,
 	[ROLE_CONNECTOR] = sc_connect,
-	[ROLE_ENGINE] = sc_stream,
+	[ROLE_ENGINE] = sc_engine,
 	[ROLE_IMAP] = sc_accept,
 	[ROLE_POP3] = sc_accept,
 	[ROLE_LMTP] = sc_accept,

@@ -201,6 +201,7 @@ conf_free_storage(struct conf_storage *st)
 	conf_data_free(&st->key);
 	free(st->name);
 	free(st->dir);
+	free(st->index_dir);
 	free(st);
 }
 

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "baseurl.h"
+#include "dictfile.h"
 #include "log.h"
 #include "msg.h"
 #include "sandbox.h"
@@ -106,6 +107,9 @@ struct conf_storage {
 	struct conf_data	 cert;		/* client certificate */
 	struct conf_data	 key;
 	uint64_t		 without;	/* CAP() bits, not to be used */
+	enum index_kind		 index;
+	char			*index_dir;	/* INDEX_LOCAL */
+	uint64_t		 index_size;	/* of a file there */
 	TAILQ_ENTRY(conf_storage) entry;
 };
 

@@ -32,6 +32,8 @@
 #define K		UINT64_C(1024)
 #define DAY		UINT64_C(86400)
 
+#define INDEX_SIZE	(K * K * K)	/* where it is not said */
+
 struct number {
 	const char	*name;
 	size_t		 off;		/* in struct conf */
@@ -147,6 +149,7 @@ static struct listening		 li = { .allow = TAILQ_HEAD_INITIALIZER(
 				    li.allow) };
 static struct conf_storage	*storage;	/* that is being made */
 static int			 storage_said;	/* where it is */
+static int			 storage_index;	/* is said */
 static struct conf_place	*mount;		/* that is being made */
 static TAILQ_HEAD(, cert_ref)	 certrefs = TAILQ_HEAD_INITIALIZER(certrefs);
 static char			*auth_name;	/* of "auth storage" */
@@ -735,7 +738,7 @@ make_storage_begin(const char *name)
 {
 	if (name == NULL)
 		name = "default";
-	storage_said = 0;
+	storage_said = storage_index = 0;
 	storage = conf_alloc(sizeof(*storage));
 	TAILQ_INIT(&storage->urls);
 	if (name_ok("storage", name) && storage_find(name) != NULL)
@@ -835,6 +838,27 @@ make_storage_without(const char *name)
 		    storage->name, name);
 	else
 		storage->without |= CAP(c);
+}
+
+void
+make_storage_index(const char *where, const char *size)
+{
+	if (storage_index++ > 0) {
+		storage_bad("a second index");
+		return;
+	}
+	storage->index = strcmp(where, "dict") == 0 ? INDEX_DICT :
+	    strcmp(where, "no") == 0 ? INDEX_NO : INDEX_LOCAL;
+	storage->index_size = INDEX_SIZE;
+	if (storage->index != INDEX_LOCAL) {
+		if (size != NULL)
+			storage_bad("a size is for an index in a folder");
+	} else if (conf_path_ok("index", where)) {
+		set_string(&storage->index_dir, where);
+		if (size != NULL)
+			(void)get_number("index", UNIT_SIZE, DICTFILE_MIN,
+			    K * K * K * K, size, &storage->index_size);
+	}
 }
 
 static int

@@ -117,6 +117,7 @@ static const proc_handler handlers[M_MAX] = {
 	[M_conf_limits] = engine_limits,
 	[M_conf_storage] = estorage_conf_storage,
 	[M_conf_url] = estorage_conf_url,
+	[M_conf_index] = estorage_conf_index,
 	[M_conf_ca] = estorage_conf_ca,
 	[M_conf_client] = estorage_conf_client,
 	[M_grant] = egrant_grant,

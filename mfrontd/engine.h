@@ -12,6 +12,7 @@
  *	engine_read.c, engine_write.c, engine_upload.c, engine_offload.c	the calls
  *	engine_events.c		the event stream
  *	engine_cache.c		contents kept in memory
+ *	engine_local.c		an index kept in a file
  *	engine_recent.c		\Recent
  */
 #ifndef ENGINE_H
@@ -42,6 +43,7 @@
 #define JSON_MAX	(256 * 1024)	/* of an answer that is one value */
 
 struct account;
+struct elocal;
 struct epeer;
 struct ereq;
 struct estorage;
@@ -93,6 +95,8 @@ struct estorage {
 	int			 embedded;
 	char			*token;
 	uint64_t		 without;
+	enum index_kind		 index;
+	struct elocal		*local;		/* NULL: no file for it */
 	TAILQ_HEAD(, eurl)	 urls;
 	struct ibuf		 ca;
 	struct ibuf		 cert;
@@ -157,6 +161,8 @@ void		 estorage_conf_storage(struct proc_peer *, struct imsg *,
 		    const void *);
 void		 estorage_conf_url(struct proc_peer *, struct imsg *,
 		    const void *);
+void		 estorage_conf_index(struct proc_peer *, struct imsg *,
+		    const void *);
 void		 estorage_conf_ca(struct proc_peer *, struct imsg *,
 		    const void *);
 void		 estorage_conf_client(struct proc_peer *, struct imsg *,
@@ -168,6 +174,8 @@ void		 estorage_tell(struct estorage *, struct proc_peer *);
 int		 estorage_has(const struct estorage *, enum st_cap);
 void		 estorage_show(struct proc_peer *, uint32_t);
 void		 estorage_stats(struct proc_peer *, uint32_t);
+void		 estorage_stat(struct proc_peer *, uint32_t,
+		    const struct estorage *, const char *, uint64_t);
 /* The service document must be read (again); does nothing while it is. */
 void		 estorage_ask(struct estorage *);
 /* Another connection for the pool, if it may have one. */
@@ -548,6 +556,22 @@ void		 content_put(uint32_t, const char *, struct ibuf *);
 void		 content_unref(struct content *);
 void		 content_limit(void);
 void		 content_stats(struct proc_peer *, uint32_t);
+
+/*
+ * An index in a file of this process and a storage: what dict does, for
+ * keys of the frontend's own.  Its reads and writes block, as those of a
+ * page cache do, for as long as a disk takes at worst; a look at all of an
+ * account's keys reads at most a megabyte of headers.  What fails counts as
+ * not being there.
+ */
+struct elocal	*elocal_new(const char *, int, uint64_t, const char *);
+void		 elocal_free(struct elocal *);
+void		 elocal_dict(struct ereq *, const struct m_st_dict *);
+void		 elocal_stats(const struct estorage *, struct proc_peer *,
+		    uint32_t);
+/* One answer of dict. */
+void		 eoffload_dict_tell(struct ereq *, const char *, const char *,
+		    uint64_t, struct ibuf *);
 
 /* The event stream. */
 void		 eevents_init(void);

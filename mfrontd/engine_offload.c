@@ -296,9 +296,9 @@ eoffload_search(struct ereq *e, const void *arg)
 
 /* dict */
 
-static void
-dict_tell(struct ereq *e, const char *key, const char *etag, uint64_t size,
-    struct ibuf *value)
+void
+eoffload_dict_tell(struct ereq *e, const char *key, const char *etag,
+    uint64_t size, struct ibuf *value)
 {
 	struct m_st_dict_ok m;
 
@@ -346,8 +346,8 @@ dict_got(struct hreq *h, enum st_code code, const char *text,
 		text = st_error(code)->text;
 	}
 	if (code == ST_OK)
-		dict_tell(e, e->id, e->flags != NULL ? e->flags : "", e->got,
-		    &e->whole);
+		eoffload_dict_tell(e, e->id, e->flags != NULL ? e->flags : "",
+		    e->got, &e->whole);
 	ereq_done(h, code, text, NULL);
 }
 
@@ -363,7 +363,7 @@ dict_put(struct hreq *h, enum st_code code, const char *text,
 		(void)nd_text(j, json_member(j, 0, "etag"), etag,
 		    sizeof(etag));
 	if (code == ST_OK)
-		dict_tell(e, e->id, etag, 0, NULL);
+		eoffload_dict_tell(e, e->id, etag, 0, NULL);
 	ereq_done(h, code, text, NULL);
 }
 
@@ -379,7 +379,7 @@ dict_line(struct hreq *h, struct json *j, int header)
 	    nd_text(j, json_member(j, 0, "etag"), etag, sizeof(etag)) == -1 ||
 	    json_u64(j, json_member(j, 0, "size"), UINT64_MAX, &size) != 1)
 		return -1;
-	dict_tell(h->arg, key, etag, size, NULL);
+	eoffload_dict_tell(h->arg, key, etag, size, NULL);
 	return 0;
 }
 
@@ -411,24 +411,25 @@ static const struct {
 	[DICT_LIST] =	{ "GET", ANSWER_NDJSON, ereq_done },
 };
 
-void
-eoffload_dict(struct ereq *e, const void *arg)
+/* Where this entry is kept: the storage's dict, or a file here. */
+static enum index_kind
+dict_place(const struct ereq *e, const char *key)
 {
-	const struct m_st_dict	*m = arg;
-	struct hreq		*h;
+	int index = strncmp(key, INDEX_PREFIX, strlen(INDEX_PREFIX)) == 0;
 
-	if (m->op >= sizeof(dict_ops) / sizeof(dict_ops[0])) {
-		refuse(e, NULL, "no such operation");
-		return;
-	}
-	/* a step in the tree is no key */
-	if (m->op != DICT_LIST && (*m->key == '\0' ||
-	    strcmp(m->key, ".") == 0 || strcmp(m->key, "..") == 0)) {
-		refuse(e, NULL, "no such key");
-		return;
-	}
-	if ((e->id = strdup(m->key)) == NULL)
-		fatal(NULL);
+	if (index && e->st->index == INDEX_LOCAL && e->st->local != NULL)
+		return INDEX_LOCAL;
+	if ((index && e->st->index != INDEX_DICT) ||
+	    (e->st->state == STORAGE_UP && !estorage_has(e->st, CAP_DICT)))
+		return INDEX_NO;
+	return INDEX_DICT;
+}
+
+static void
+dict_ask(struct ereq *e, const struct m_st_dict *m)
+{
+	struct hreq *h;
+
 	ibuf_init(&e->whole, 65000);
 	h = ereq_http(e, dict_ops[m->op].method, dict_ops[m->op].answer);
 	(void)ibuf_adds(&h->target, m->op == DICT_LIST ? "/dict?prefix=" :
@@ -446,6 +447,37 @@ eoffload_dict(struct ereq *e, const void *arg)
 		return;
 	}
 	ereq_submit(e, h);
+}
+
+void
+eoffload_dict(struct ereq *e, const void *arg)
+{
+	const struct m_st_dict *m = arg;
+
+	if (m->op >= sizeof(dict_ops) / sizeof(dict_ops[0])) {
+		refuse(e, NULL, "no such operation");
+		return;
+	}
+	/* a step in the tree is no key */
+	if (m->op != DICT_LIST && (*m->key == '\0' ||
+	    strcmp(m->key, ".") == 0 || strcmp(m->key, "..") == 0)) {
+		refuse(e, NULL, "no such key");
+		return;
+	}
+	if ((e->id = strdup(m->key)) == NULL)
+		fatal(NULL);
+	switch (dict_place(e, m->key)) {
+	case INDEX_LOCAL:
+		elocal_dict(e, m);
+		break;
+	case INDEX_DICT:
+		dict_ask(e, m);
+		break;
+	case INDEX_NO:
+		ereq_end(e, ST_NOT_PERMITTED,
+		    st_error(ST_NOT_PERMITTED)->text, 0);
+		break;
+	}
 }
 
 /* quota */

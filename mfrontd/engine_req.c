@@ -51,7 +51,7 @@ static const struct call {
 	CALL(st_subscribe,	CAP_SUBSCRIPTIONS,	ewrite_subscribe),
 	CALL_ID(st_cache, id,		CAP_CACHE,	ewrite_cache),
 	CALL_ID(st_search, mailbox,	-1,		eoffload_search),
-	CALL(st_dict,		CAP_DICT,		eoffload_dict),
+	CALL(st_dict,		-1,			eoffload_dict),
 	CALL(st_quota,		CAP_QUOTA,		eoffload_quota),
 	CALL(st_meta_get,	CAP_METADATA,		eoffload_meta_get),
 	CALL(st_meta_set,	CAP_METADATA,		eoffload_meta_set),

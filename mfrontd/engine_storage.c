@@ -61,8 +61,10 @@ estorage_has(const struct estorage *st, enum st_cap cap)
 static uint64_t
 usable_caps(const struct estorage *st)
 {
-	return (st->caps & ~st->without) |
-	    (estorage_has(st, CAP_DICT) ? CAP(CAP_INDEX) : 0);
+	int index = st->index == INDEX_LOCAL ? st->local != NULL :
+	    st->index == INDEX_DICT && estorage_has(st, CAP_DICT);
+
+	return (st->caps & ~st->without) | (index ? CAP(CAP_INDEX) : 0);
 }
 
 /* telling */
@@ -559,6 +561,7 @@ estorage_free(struct estorage *st)
 	ibuf_fini(&st->cert);
 	ibuf_wipe(&st->key);
 	tls_config_free(st->tls);
+	elocal_free(st->local);
 	free(st->name);
 	free(st);
 }
@@ -593,6 +596,7 @@ estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->id = m->id;
 	st->embedded = m->embedded;
 	st->without = m->without;
+	st->index = m->index;
 	st->limit_set = SET_DEFAULT;
 	st->limit_upload_line = UPLOAD_LINE;
 	TAILQ_INIT(&st->urls);
@@ -630,6 +634,21 @@ estorage_conf_url(struct proc_peer *p, struct imsg *msg, const void *arg)
 	u->kind = m->kind;
 	u->port = m->port;
 	TAILQ_INSERT_TAIL(&st->urls, u, entry);
+}
+
+void
+estorage_conf_index(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	const struct m_conf_index	*m = arg;
+	struct estorage			*st = staged_find(m->storage);
+	int				 fd = imsg_get_fd(&p->ib, msg);
+
+	if (fd == -1) {
+		proc_violation(p, msg->type, "no descriptor");
+		return;
+	}
+	elocal_free(st->local);
+	st->local = elocal_new(st->name, fd, m->size, m->store);
 }
 
 void
@@ -787,9 +806,24 @@ estorage_change(struct estorage *st, struct estorage *new)
 	estorage_ask(st);
 }
 
+/* The file is another one if the folder was deleted meanwhile. */
+static void
+take_index(struct estorage *st, struct estorage *new)
+{
+	struct elocal	*l = st->local;
+	uint64_t	 caps = usable_caps(st);
+
+	st->local = new->local;
+	new->local = l;
+	st->index = new->index;
+	if (usable_caps(st) != caps)
+		estorage_tell(st, NULL);
+}
+
 static void
 estorage_update(struct estorage *st, struct estorage *new)
 {
+	take_index(st, new);
 	if (!same_urls(st, new) || strcmp(st->token, new->token) != 0 ||
 	    !ibuf_same(&st->ca, &new->ca) ||
 	    !ibuf_same(&st->cert, &new->cert) ||
@@ -814,6 +848,8 @@ estorage_conf_commit(void)
 		st->stale = 1;
 		doc_stop(st);
 		st->state = STORAGE_UNKNOWN;
+		elocal_free(st->local);
+		st->local = NULL;
 		eevents_stop(st);
 		epool_close(st);
 		epool_fail(st, ST_UNAVAILABLE,
@@ -914,8 +950,8 @@ estorage_show(struct proc_peer *p, uint32_t req)
 	}
 }
 
-static void
-stat_of(struct proc_peer *p, uint32_t req, const struct estorage *st,
+void
+estorage_stat(struct proc_peer *p, uint32_t req, const struct estorage *st,
     const char *what, uint64_t value)
 {
 	char name[64];
@@ -930,13 +966,15 @@ estorage_stats(struct proc_peer *p, uint32_t req)
 	const struct estorage *st;
 
 	TAILQ_FOREACH(st, &estorages, entry) {
-		stat_of(p, req, st, "requests", st->requests);
-		stat_of(p, req, st, "errors", st->errors);
-		stat_of(p, req, st, "retries", st->retries);
-		stat_of(p, req, st, "connections", st->nconns);
-		stat_of(p, req, st, "waiting", st->nwaiting);
-		stat_of(p, req, st, "events", st->nevents);
-		stat_of(p, req, st, "event-resets", st->nresets);
+		estorage_stat(p, req, st, "requests", st->requests);
+		estorage_stat(p, req, st, "errors", st->errors);
+		estorage_stat(p, req, st, "retries", st->retries);
+		estorage_stat(p, req, st, "connections", st->nconns);
+		estorage_stat(p, req, st, "waiting", st->nwaiting);
+		estorage_stat(p, req, st, "events", st->nevents);
+		estorage_stat(p, req, st, "event-resets", st->nresets);
+		if (st->local != NULL)
+			elocal_stats(st, p, req);
 	}
 }
 

@@ -97,6 +97,9 @@ int	 store_socket(const struct conf_storage *);
 /* Where that is; NULL when the path is too long. */
 const char *store_sockpath(const struct conf_storage *);
 
+/* parent_index.c: the file for an engine's index; -1: none, which is logged */
+int	 index_open(const struct conf_storage *, uint16_t);
+
 /* parent_conf.c: the configuration by message */
 void	 send_conf(struct child *, const struct conf *, int);
 

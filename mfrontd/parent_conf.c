@@ -172,6 +172,24 @@ send_storage_keys(struct child *c, const struct conf_storage *st)
 	proc_send(c->peer, M_conf_client, 0, 0, -1, &cl);
 }
 
+/* An index is worth having, but not worth being down for. */
+static void
+send_index(struct child *c, const struct conf_storage *st)
+{
+	const struct conf_url	*u = TAILQ_FIRST(&st->urls);
+	struct m_conf_index	 m;
+	int			 fd;
+
+	if (st->index != INDEX_LOCAL || (fd = index_open(st, c->slot)) == -1)
+		return;
+	m.storage = st->id;
+	m.size = st->index_size;
+	m.store = st->dir != NULL ? st->dir : u->text;
+	proc_send(c->peer, M_conf_index, 0, 0, fd, &m);
+	/* few descriptors wait in a channel */
+	(void)proc_turn();
+}
+
 static void
 send_storages(struct child *c, const struct conf *conf)
 {
@@ -186,6 +204,7 @@ send_storages(struct child *c, const struct conf *conf)
 		m.name = st->name;
 		m.embedded = st->dir != NULL;
 		m.without = st->without;
+		m.index = (uint8_t)st->index;
 		token = NULL;
 		if (c->role == ROLE_ENGINE && st->token.data != NULL &&
 		    (token = strndup((const char *)st->token.data,
@@ -201,8 +220,10 @@ send_storages(struct child *c, const struct conf *conf)
 			send_url(c, st, NULL);
 		TAILQ_FOREACH(u, &st->urls, entry)
 			send_url(c, st, u);
-		if (c->role == ROLE_ENGINE)
+		if (c->role == ROLE_ENGINE) {
 			send_storage_keys(c, st);
+			send_index(c, st);
+		}
 	}
 }
 

@@ -165,6 +165,13 @@ urls_equal(const struct conf_storage *a, const struct conf_storage *b)
 	return u == NULL && v == NULL;
 }
 
+static int
+index_equal(const struct conf_storage *a, const struct conf_storage *b)
+{
+	return a->index == b->index && a->index_size == b->index_size &&
+	    text_equal(a->index_dir, b->index_dir);
+}
+
 static void
 diff_storages(const struct conf *old, const struct conf *new)
 {
@@ -177,7 +184,7 @@ diff_storages(const struct conf *old, const struct conf *new)
 		    !data_equal(&o->token, &st->token) ||
 		    !data_equal(&o->ca, &st->ca) ||
 		    !data_equal(&o->cert, &st->cert) ||
-		    !data_equal(&o->key, &st->key))
+		    !data_equal(&o->key, &st->key) || !index_equal(o, st))
 			say("storage changed: ", st->name);
 	}
 	TAILQ_FOREACH(st, &old->storages, entry)

@@ -73,6 +73,11 @@ dump_storages(const struct conf *c)
 		dump_data("ca", &st->ca);
 		dump_data("cert", &st->cert);
 		dump_data("key", &st->key);
+		if (st->index == INDEX_LOCAL)
+			printf("\tindex %s size %llu\n", st->index_dir,
+			    (unsigned long long)st->index_size);
+		else if (st->index == INDEX_NO)
+			printf("\tindex no\n");
 		if (st->without != 0)
 			printf("\twithout %#llx\n",
 			    (unsigned long long)st->without);

@@ -65,6 +65,17 @@ try_open_up(void)
 	return open("../outside", O_RDWR | O_CREAT, 0600) == -1 ? errno : 0;
 }
 
+static int	early_file;	/* as an engine gets its index */
+
+static int
+try_file(void)
+{
+	char c = 0;
+
+	return pwrite(early_file, "x", 1, 1 << 20) != 1 ||
+	    pread(early_file, &c, 1, 1 << 20) != 1 || c != 'x' ? errno : 0;
+}
+
 static int
 try_create(void)
 {
@@ -227,6 +238,7 @@ static void
 enter(enum role role, int root, const char *dir)
 {
 	struct sandbox	sb;
+	FILE		*f;
 	char		desc[256];
 
 	memset(&sb, 0, sizeof(sb));
@@ -236,6 +248,9 @@ enter(enum role role, int root, const char *dir)
 	sb.uid = sb.gid = 65534;
 	sb.chroot = dir;
 	early_socket = socket(AF_INET, SOCK_STREAM, 0);
+	if ((f = tmpfile()) == NULL)
+		_exit(96);
+	early_file = fileno(f);
 	if (sandbox_enter(&sb, desc, sizeof(desc)) == -1)
 		_exit(98);
 	if (strstr(desc, "seccomp") == NULL && strstr(desc, "pledge") == NULL)
@@ -336,6 +351,11 @@ ATF_TC_BODY(files, tc)
 		ATF_CHECK_MSG(try(roles[i], 0, try_open_up) != WORKED,
 		    "open up: %s", role_names[roles[i]]);
 	everywhere("open here", try_open_here, R_STORE);
+#ifdef __linux__
+	everywhere("an open file", try_file, R_ENGINE | R_STORE);
+#else
+	ATF_CHECK_EQ(WORKED, try(ROLE_ENGINE, 0, try_file));
+#endif
 }
 
 static void
