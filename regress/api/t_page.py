@@ -184,13 +184,25 @@ class Programs(unittest.TestCase):
         i = lines.index('$ cat >mfrontd.conf')
         j = next(k for k in range(i + 1, len(lines))
                  if lines[k].startswith('$'))
-        conf = '\n'.join(lines[i + 1:j]) + '\n'
+        self.accepted('\n'.join(lines[i + 1:j]) + '\n', 'passwd',
+                      'joe:%s\n' % HASH)
+
+    def test_conf_storage(self):
+        """The one for a backend that has its own users"""
+        lines = [page.unroff(line) for line in page.source()]
+        i = lines.index('auth storage') - 1
+        j = next(k for k in range(i, len(lines)) if lines[k].startswith('.'))
+        self.accepted('\n'.join(lines[i:j]) + '\n' +
+                      'rundir "/home/joe/run"\n', 'token', 's3cret\n')
+
+    def accepted(self, conf, name, text):
+        """With a file that it names"""
         self.assertIn('/home/joe', conf)
         with open(os.path.join(self.top, 'conf'), 'w') as f:
             f.write(conf.replace('/home/joe', self.top))
-        with open(os.path.join(self.top, 'passwd'), 'w') as f:
-            f.write('joe:%s\n' % HASH)
-        os.chmod(os.path.join(self.top, 'passwd'), 0o600)
+        with open(os.path.join(self.top, name), 'w') as f:
+            f.write(text)
+        os.chmod(os.path.join(self.top, name), 0o600)
         p = subprocess.run([program(), '-n', '-f',
                             os.path.join(self.top, 'conf')],
                            capture_output=True, text=True)
