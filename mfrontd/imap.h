@@ -467,6 +467,7 @@ struct iview {
 	uint64_t	 upto;		/* changes that are being told */
 	uint32_t	 next;		/* from this uid on */
 	int		 read_only;
+	int		 deleting;	/* the session deletes its mailbox */
 	int		 nkeywords;	/* told in FLAGS */
 	struct uidset	 recent;
 	struct uidset	 saved;		/* what "$" is (RFC 5182) */

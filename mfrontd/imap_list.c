@@ -649,6 +649,28 @@ cmd_create(struct iop *op)
 	iop_ask(op, M_st_create, &q, create_answer);
 }
 
+/*
+ * The mailbox that the session has open is left only when it is gone: what
+ * the storage refuses changes nothing.  Somebody else may have been first.
+ */
+static void
+delete_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop	*op = rq->arg;
+	struct imap	*s = op->s;
+	enum st_code	 code;
+
+	if (type == M_st_end && s->view != NULL && s->view->deleting) {
+		s->view->deleting = 0;
+		code = ((const struct m_st_end *)arg)->code;
+		if (code == ST_OK || code == ST_NO_SUCH_MAILBOX)
+			view_close(s);
+		else if (s->view->m->state == MIRROR_GONE)
+			view_lost(s);
+	}
+	change_answer(rq, type, arg);
+}
+
 static void
 delete_listed(struct iop *op, enum st_code code, const char *text)
 {
@@ -667,11 +689,11 @@ delete_listed(struct iop *op, enum st_code code, const char *text)
 	}
 	if (op->s->view != NULL && op->s->view->mount == op->mount &&
 	    strcmp(op->s->view->m->id, mb->id) == 0)
-		view_close(op->s);
+		op->s->view->deleting = 1;
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = mb->id;
-	iop_ask(op, M_st_delete, &q, change_answer);
+	iop_ask(op, M_st_delete, &q, delete_answer);
 }
 
 void
@@ -685,13 +707,17 @@ cmd_delete(struct iop *op)
 
 /*
  * RENAME of INBOX moves its messages into a new mailbox and leaves it
- * empty (RFC 3501, 6.3.5).
+ * empty (RFC 3501, 6.3.5).  Where they cannot be moved the new mailbox is
+ * taken back, if it is certain that nothing is in it, nor will be.
  */
 struct rename {
 	char		*inbox;		/* mailbox ids */
 	char		*to;
 	struct uidset	 uids;
 	struct carry	*carry;
+	int		 moved;		/* the storage has begun to say so */
+	int		 empty;		/* so is the new one */
+	enum st_code	 code;		/* why they could not be moved */
 };
 
 static void
@@ -707,15 +733,83 @@ rename_cleanup(struct iop *op)
 }
 
 static void
+rename_undone(struct iop *op, int stays)
+{
+	const struct rename	*r = op->data;
+	const struct st_error	*e = st_error(r->code);
+
+	iacct_changed(op->mount->account);
+	iop_no(op, e->imap, "%s%s", e->text, stays ?
+	    "; the new mailbox is there, and stays" : "");
+}
+
+static void
+rename_deleted(struct streq *rq, enum msg_type type, const void *arg)
+{
+	const struct m_st_end *end = arg;
+
+	if (type == M_st_end)
+		rename_undone(rq->arg, end->code != ST_OK &&
+		    end->code != ST_NO_SUCH_MAILBOX);
+}
+
+static void
+rename_looked(struct streq *rq, enum msg_type type, const void *arg)
+{
+	struct iop		*op = rq->arg;
+	struct rename		*r = op->data;
+	struct m_st_delete	 q;
+
+	if (type == M_st_mbox)
+		r->empty = ((const struct m_st_mbox *)arg)->messages == 0;
+	if (type != M_st_end)
+		return;
+	if (((const struct m_st_end *)arg)->code != ST_OK || !r->empty) {
+		rename_undone(op, 1);
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
+	q.mailbox = r->to;
+	iop_ask(op, M_st_delete, &q, rename_deleted);
+}
+
+/* A request of which nothing is known may still be carried out. */
+static void
+rename_failed(struct iop *op, enum st_code code)
+{
+	struct rename		*r = op->data;
+	struct m_st_mailbox	 q;
+
+	r->code = code;
+	if (code == ST_UNAVAILABLE || code == ST_CUT || code == ST_NONSENSE ||
+	    code == ST_KEY_IN_PROGRESS) {
+		rename_undone(op, 1);
+		return;
+	}
+	memset(&q, 0, sizeof(q));
+	q.mount = op->mount->number;
+	q.mailbox = r->to;
+	iop_ask(op, M_st_mailbox, &q, rename_looked);
+}
+
+/* The move's answer begins when it is done; it may be cut off then. */
+static void
 rename_moved(struct streq *rq, enum msg_type type, const void *arg)
 {
-	struct iop *op = rq->arg;
+	struct iop		*op = rq->arg;
+	struct rename		*r = op->data;
+	const struct m_st_end	*end = arg;
 
+	if (type == M_st_change)
+		r->moved = 1;
 	if (type != M_st_end)
 		return;
 	iacct_changed(op->mount->account);
-	if (!iop_failed(op, arg))
+	if (end->code == ST_OK || r->moved)
 		iop_ok(op, "RENAME completed");
+	else
+		rename_failed(op, end->code);
 }
 
 static void
@@ -723,7 +817,7 @@ rename_carried(struct iop *op, const struct carry_job *j, enum st_code code)
 {
 	iacct_changed(op->mount->account);
 	if (code != ST_OK)
-		iop_fail(op, code, NULL);
+		rename_failed(op, code);
 	else
 		iop_ok(op, "RENAME completed");
 }
@@ -751,6 +845,7 @@ rename_listed(struct streq *rq, enum msg_type type, const void *arg)
 	struct iop		*op = rq->arg;
 	struct rename		*r = op->data;
 	const struct m_st_rows	*m = arg;
+	const struct m_st_end	*end = arg;
 	struct ibuf		 b;
 	struct st_row		 row;
 	struct uidset		 set;
@@ -764,8 +859,10 @@ rename_listed(struct streq *rq, enum msg_type type, const void *arg)
 				fatal(NULL);
 		uidset_fini(&set);
 		st_credit(rq, (uint32_t)m->rows.len);
-	} else if (type == M_st_end && !iop_failed(op, arg))
+	} else if (type == M_st_end && end->code == ST_OK)
 		rename_carry(op);
+	else if (type == M_st_end)
+		rename_failed(op, end->code);
 }
 
 static void

@@ -49,7 +49,8 @@ view_close(struct imap *s)
 void
 view_lost(struct imap *s)
 {
-	if (s->ls.flags & LS_ENDING)
+	/* who deletes it himself is told by the answer to that */
+	if (s->ls.flags & LS_ENDING || s->view->deleting)
 		return;
 	if (!s->midline)
 		(void)ibuf_adds(imap_out(s),

@@ -424,8 +424,11 @@ class Storage:
         if p[2] == 'messages':
             return self.get(p[3])
         if p[2:] == ['mailboxes']:
-            return self.mailboxes() if method == 'GET' else \
-                value(self.row(self.create(body['name'])), 201)
+            if method == 'GET':
+                return self.mailboxes()
+            if any(b.name == body['name'] for b in self.boxes.values()):
+                raise Problem(409, 'exists')
+            return value(self.row(self.create(body['name'])), 201)
         box = self.box(p[3])
         if len(p) == 4:
             if method == 'DELETE':

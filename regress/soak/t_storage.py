@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 import atf                                              # noqa: E402
 import storage                                          # noqa: E402
 from imapclient import Bye, set_of, uids_of             # noqa: E402
-from storage import LEVEL0, LEVEL2, Storage             # noqa: E402
+from storage import LEVEL0, LEVEL1, LEVEL2, Storage             # noqa: E402
 from whole import SLOW, WholeTest, sanitized            # noqa: E402
 
 PATIENCE = 15 * SLOW
@@ -504,6 +504,128 @@ class Faults(StorageTest):
             pass
         self.assertIsNotNone(c.bye)
         e.ok('NOOP')
+
+
+class Names(StorageTest):
+    """What becomes of mailboxes when only a part could be done"""
+
+    def names(self):
+        with self.st.lock:
+            return sorted(b.name for b in self.st.boxes.values())
+
+    def rename(self, c, *words):
+        """RENAME of INBOX fails; what it says"""
+        r = c.no('RENAME INBOX old', code='OVERQUOTA')
+        for w in words:
+            self.assertIn(w, r.text)
+        c.ok('NOOP')
+        self.assertEqual(c.exists, 3)
+        return r
+
+    def test_rename_inbox(self):
+        """What could not be moved leaves no new mailbox, or it is said so"""
+        self.not_moved(LEVEL2, 'POST .*/copy$')
+
+    def test_rename_by_hand(self):
+        """... where we move it ourselves"""
+        self.not_moved(LEVEL1, 'POST .*/v1/messages$')
+
+    def not_moved(self, caps, how):
+        self.before(*caps, conf=QUICK)
+        full = storage.problem(507, 'over-quota')
+        self.st.add(3)
+        c = self.open()
+        self.st.rule(how, full)
+        r = self.rename(c)
+        self.assertNotIn(b'stays', r.text)
+        self.assertEqual(self.names(), ['INBOX'])
+        self.assertEqual(list(c.ok('LIST "" *').lists()), ['INBOX'])
+
+        def other(handler):
+            # somebody else was quick
+            self.st.add(box=[b for b in self.st.boxes.values()
+                             if b.name == 'old'][0])
+            full(handler)
+        rule = self.st.rule(how, other)
+        self.rename(c, b'Over quota', b'stays')
+        self.assertEqual(self.names(), ['INBOX', 'old'])
+        c.no('RENAME INBOX old', code='ALREADYEXISTS')
+        self.assertEqual(self.names(), ['INBOX', 'old'])
+        c.ok('DELETE old')
+        # it cannot be taken back
+        self.st.drop(rule)
+        self.st.rule(how, full)
+        rule = self.st.rule('DELETE', storage.problem(
+            403, 'not-permitted'))
+        self.rename(c, b'Over quota', b'stays')
+        self.st.drop(rule)
+        c.ok('DELETE old')
+        # nobody knows: perhaps it will still be done
+        self.st.rule(how, storage.raw(b'HTTP/1.1 504 Late\r\n'
+                                      b'Content-Length: 0\r\n\r\n'))
+        r = c.no('RENAME INBOX old', code='UNAVAILABLE')
+        self.assertIn(b'stays', r.text)
+        self.assertEqual(self.names(), ['INBOX', 'old'])
+        c.ok('DELETE old')
+        self.st.drop()
+        c.ok('RENAME INBOX old')
+        self.sync(c)
+        self.assertEqual(c.exists, 0)
+        c.ok('SELECT old')
+        self.assertEqual(c.exists, 3)
+
+    def test_move_cut(self):
+        """An answer that has begun is of a move that is done"""
+        self.before(*LEVEL2)
+        self.st.add(3)
+        c = self.imap()
+        whole = self.st.copy
+
+        def copy(box, body):
+            status, kind, data = whole(box, body)
+            return status, kind, data.split(b'\n')[0] + b'\n'
+        self.st.copy = copy
+        c.ok('RENAME INBOX old')
+        c.ok('SELECT old')
+        self.assertEqual(c.exists, 3)
+
+    def test_delete_selected(self):
+        """A mailbox that the storage does not delete stays open"""
+        self.before(*LEVEL2, conf=QUICK)
+        box = self.st.create('Other')
+        self.st.add(3, box=box)
+        c, d = self.imap(), self.imap()
+        for s in c, d:
+            self.until('SELECT Other', client=s)
+        for status, code, imap in ((403, 'not-permitted', 'NOPERM'),
+                                   (409, 'in-use', 'INUSE'),
+                                   (503, 'try-later', 'UNAVAILABLE')):
+            rule = self.st.rule('DELETE', storage.problem(status, code))
+            c.no('DELETE Other', code=imap)
+            self.st.drop(rule)
+            self.st.add(box=box)
+            self.st.flag([1], code, box=box)
+            self.sync(c, box)
+            c.ok('STORE 1 +FLAGS (x)')
+        # others hear of it before it is told itself
+        d.idle()
+        held = threading.Event()
+        self.addCleanup(held.set)
+        self.st.rule('DELETE', storage.late(held))
+        tag = c.begin('DELETE Other')
+        d.ended(PATIENCE)
+        self.assertIsNotNone(d.bye)
+        held.set()
+        self.assertEqual(c.finish(tag).type, 'OK')
+        c.bad('FETCH 1 FLAGS')
+        c.ok('SELECT INBOX')
+        # and it was there no more
+        box = self.st.create('Other')
+        self.until('SELECT Other', client=c)
+        self.st.rule('DELETE', storage.problem(404, 'no-such-mailbox'))
+        c.no('DELETE Other', code='NONEXISTENT')
+        c.bad('FETCH 1 FLAGS')
+        c.ok('SELECT INBOX')
 
 
 class Sync(StorageTest):
