@@ -80,7 +80,7 @@ class Tables(unittest.TestCase):
                 ('at most 256 KiB', 'engine.h', 'JSON_MAX (256 * 1024)'),
                 ('repeats a request at most twice', 'engine_http.c',
                  'TRIES_MAX 3'),
-                ('not used for 60 seconds', 'engine_http.c',
+                ('not used for 60 seconds', 'engine_pool.c',
                  'IDLE_SECS 60'),
                 ('after a second without any answer', 'engine_http.c',
                  'CONTINUE_SECS 1'),
