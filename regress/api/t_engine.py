@@ -209,7 +209,7 @@ class Pages(Engine):
         info = self.auth.recv(0.2)
         caps = sum(1 << CAP[c.upper()] for c in json.loads(
             STORY['service'].answer.content({}))['capabilities'])
-        caps |= 1 << CAP['INDEX']               # its dict has room for one
+        caps |= 1 << 48                         # CAP_INDEX: dict has room
         self.imap.until('st_info', up=1, caps=caps, message=67108864,
                         recipients=1000)
         self.assertTrue(info is None or info.type == 'st_info')
