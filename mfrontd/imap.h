@@ -16,6 +16,7 @@
  *				imap_search.h
  *	imap_meta.c		GETMETADATA, SETMETADATA
  *	imap_quota.c		GETQUOTA, GETQUOTAROOT
+ *	imap_subs.c		subscriptions that a storage's dict keeps
  *	imap_store.c, imap_copy.c, imap_append.c
  *
  * A command is an iop: its entry's exec runs at once and either completes
@@ -35,6 +36,7 @@
 #include "imapput.h"
 #include "listener.h"
 #include "strow.h"
+#include "sublist.h"
 #include "uidset.h"
 
 struct iacct;
@@ -105,6 +107,8 @@ struct iop {
 	const char	*name;		/* of a mailbox there */
 	uint16_t	 nlisted;	/* mounts whose lists are there */
 	void		 (*listed)(struct iop *, enum st_code, const char *);
+	void		 (*subscribed)(struct iop *, enum st_code,
+			    const char *);
 	const struct imap_entry *entry;
 	struct ibuf	 buf;
 	struct imap_cmd	 cmd;
@@ -224,6 +228,10 @@ struct iacct {
 	struct mbox	*fresh;		/* being read */
 	size_t		 nfresh;
 	struct iops	 waiters;
+	/* where subscriptions are in the storage's dict, as last seen there */
+	int		 subs_known;	/* 0: everything is subscribed */
+	struct sublist	 subs;
+	char		*subs_etag;
 	TAILQ_ENTRY(iacct) entry;
 };
 
@@ -244,6 +252,12 @@ void	 iacct_need_of(struct iop *, struct imount *, void (*)(struct iop *,
  */
 void	 iacct_need_all(struct iop *, void (*)(struct iop *, enum st_code,
 	    const char *));
+/*
+ * What was found in the storage's dict; takes the list (NULL with 0: there
+ * is none, and everything is subscribed).
+ */
+void	 iacct_subscribed(struct iacct *, int, struct sublist *,
+	    const char *);
 /* We changed it ourselves: read it again before it is used. */
 void	 iacct_changed(struct iacct *);
 /* What is in a mailbox changed, up to this modseq (0: not known). */
@@ -300,6 +314,16 @@ void	 cmd_delete(struct iop *);
 void	 cmd_rename(struct iop *);
 void	 cmd_subscribe(struct iop *);
 void	 cmd_unsubscribe(struct iop *);
+
+/* imap_subs.c */
+/* Are the subscriptions of a mount in its storage's dict? */
+int	 isubs_in_dict(const struct imap *, const struct imount *);
+/* Do the mailboxes of a mount say what is subscribed?  Else everything is. */
+int	 isubs_known(const struct imap *, const struct imount *);
+/* As iacct_need_all(), and what is subscribed is known as well. */
+void	 isubs_need_all(struct iop *, void (*)(struct iop *, enum st_code,
+	    const char *));
+void	 isubs_change(struct iop *, int);
 
 /* imap_meta.c */
 void	 cmd_getmetadata(struct iop *);

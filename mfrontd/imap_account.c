@@ -16,16 +16,21 @@ static TAILQ_HEAD(, iacct) accounts = TAILQ_HEAD_INITIALIZER(accounts);
 static void	iacct_ask(struct iacct *, struct imap *);
 
 static void
+mbox_clear(struct mbox *m)
+{
+	free(m->id);
+	free(m->name);
+	free(m->roles);
+	free(m->objectid);
+}
+
+static void
 mboxes_free(struct mbox *m, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		free(m[i].id);
-		free(m[i].name);
-		free(m[i].roles);
-		free(m[i].objectid);
-	}
+	for (i = 0; i < n; i++)
+		mbox_clear(&m[i]);
 	free(m);
 }
 
@@ -67,6 +72,8 @@ iacct_release(struct iacct *a)
 	TAILQ_REMOVE(&accounts, a, entry);
 	mboxes_free(a->mboxes, a->n);
 	mboxes_free(a->fresh, a->nfresh);
+	sublist_free(&a->subs);
+	free(a->subs_etag);
 	free(a);
 }
 
@@ -148,13 +155,88 @@ mboxes_merge(struct iacct *a)
 			m[i] = t;
 		}
 		out->has |= m[i].has & MBOX_SUBSCRIBED;
-		free(m[i].id);
-		free(m[i].name);
-		free(m[i].roles);
-		free(m[i].objectid);
+		mbox_clear(&m[i]);
 	}
 	if (a->n > 0)
 		a->n = (size_t)(out - m) + 1;
+}
+
+static void
+mboxes_sort(struct iacct *a)
+{
+	if (a->n > 0)
+		qsort(a->mboxes, a->n, sizeof(*a->mboxes), mbox_compare);
+	mboxes_merge(a);
+}
+
+/* subscriptions that the storage's list of mailboxes does not say */
+
+static void
+subs_forget(struct iacct *a)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < a->n; i++) {
+		a->mboxes[i].has &= ~(uint32_t)MBOX_SUBSCRIBED;
+		if (a->mboxes[i].id == NULL)
+			mbox_clear(&a->mboxes[i]);
+		else
+			a->mboxes[n++] = a->mboxes[i];
+	}
+	a->n = n;
+}
+
+static void
+subs_apply(struct iacct *a)
+{
+	struct mbox	*mb;
+	size_t		 i, n = a->n + a->subs.n;
+
+	if ((mb = recallocarray(a->mboxes, a->n, n > 0 ? n : 1,
+	    sizeof(*mb))) == NULL)
+		fatal(NULL);
+	a->mboxes = mb;
+	for (i = 0; i < a->subs.n; i++) {
+		mb = &a->mboxes[a->n++];
+		mb->has = MBOX_SUBSCRIBED;
+		if ((mb->name = strdup(a->subs.names[i])) == NULL ||
+		    (mb->roles = strdup("")) == NULL ||
+		    (mb->objectid = strdup("")) == NULL)
+			fatal(NULL);
+	}
+	mboxes_sort(a);
+}
+
+/* The list was read again; a reload may have changed who says it, too. */
+static void
+subs_renew(struct iacct *a)
+{
+	if (!a->subs_known)
+		return;
+	if (lstorage_of(proc_find_gen(ROLE_ENGINE, a->egen),
+	    a->storage)->caps & CAP(CAP_SUBSCRIPTIONS)) {
+		a->subs_known = 0;
+		sublist_free(&a->subs);
+	} else
+		subs_apply(a);
+}
+
+void
+iacct_subscribed(struct iacct *a, int known, struct sublist *l,
+    const char *etag)
+{
+	if (!known && !a->subs_known)
+		return;
+	sublist_free(&a->subs);
+	free(a->subs_etag);
+	if ((a->subs_etag = strdup(etag)) == NULL)
+		fatal(NULL);
+	a->subs_known = known;
+	subs_forget(a);
+	if (known) {
+		a->subs = *l;
+		subs_apply(a);
+	}
 }
 
 static void
@@ -167,10 +249,8 @@ iacct_end(struct iacct *a, const struct m_st_end *end)
 		a->n = a->nfresh;
 		a->fresh = NULL;
 		a->nfresh = 0;
-		if (a->n > 0)
-			qsort(a->mboxes, a->n, sizeof(*a->mboxes),
-			    mbox_compare);
-		mboxes_merge(a);
+		mboxes_sort(a);
+		subs_renew(a);
 		a->epoch = a->changed ? 0 : a->asked;
 	}
 	mboxes_free(a->fresh, a->nfresh);

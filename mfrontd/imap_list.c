@@ -132,7 +132,6 @@ listed_mount(struct listed *l, const struct imap *s, struct imount *mt,
 	}
 }
 
-/* Of a storage without subscriptions everything is subscribed. */
 static void
 listed_init(struct listed *l, const struct imap *s, int subscribed)
 {
@@ -148,8 +147,7 @@ listed_init(struct listed *l, const struct imap *s, int subscribed)
 		fatal(NULL);
 	for (i = 0; i < s->nmounts; i++) {
 		mt = &s->mounts[i];
-		listed_mount(l, s, mt, subscribed &&
-		    imount_storage(s, mt)->caps & CAP(CAP_SUBSCRIPTIONS));
+		listed_mount(l, s, mt, subscribed && isubs_known(s, mt));
 	}
 	if (s->nmounts > 1)
 		qsort(l->v, l->n, sizeof(*l->v), lname_compare);
@@ -259,7 +257,7 @@ cmd_lsub(struct iop *op)
 		    "* LSUB (\\Noselect) \"/\" \"\"\r\n");
 		iop_ok(op, "LSUB completed");
 	} else
-		iacct_need_all(op, lsub_listed);
+		isubs_need_all(op, lsub_listed);
 }
 
 /* STATUS */
@@ -979,7 +977,8 @@ subscribe(struct iop *op, int on)
 
 	if (change_place(op, op->cmd.mailbox.mailbox) == -1)
 		return;
-	if (!iop_has(op, CAP_SUBSCRIPTIONS)) {
+	if (!iop_has(op, CAP_SUBSCRIPTIONS) &&
+	    !isubs_in_dict(op->s, op->mount)) {
 		/* everything is subscribed there, and stays so */
 		if (on)
 			iop_ok(op, "%s completed", op->cmd.name);
@@ -990,6 +989,10 @@ subscribe(struct iop *op, int on)
 	}
 	if (name_refused(op, op->cmd.mailbox.mailbox))
 		return;
+	if (!iop_has(op, CAP_SUBSCRIPTIONS)) {
+		isubs_change(op, on);
+		return;
+	}
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.name = op->name;

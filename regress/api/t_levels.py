@@ -18,7 +18,8 @@ from whole import PASSWORD, Whole, free_port            # noqa: E402
 LEVEL0 = set()
 LEVEL1 = {'write'}
 LEVEL2 = LEVEL1 | {'modseq', 'events', 'idempotency', 'copy'}
-ALL = LEVEL2 | {'auth', 'recipients', 'subscriptions', 'cache', 'range'}
+ALL = LEVEL2 | {'auth', 'recipients', 'subscriptions', 'cache', 'range',
+                'dict'}
 MESSAGE = 'From: a@b\r\nSubject: one\r\n\r\nbody\r\n'
 SECOND = 1.1            # the row is asked for once a second at most
 

@@ -114,9 +114,15 @@ class List(Boxes):
         """subscriptions: they outlive their mailboxes; "%" shows what is
         above"""
         c = self.start()
-        self.assertEqual(set(), set(self.list(cmd='LSUB')) - {'INBOX'})
+        # of those that are there at first, some storages say all
+        c.ok('CREATE first')
+        self.assertLessEqual(set(self.list(cmd='LSUB')), {'INBOX', 'first'})
+        for n in ('first', 'INBOX'):
+            c.ok('UNSUBSCRIBE ' + n)
+            c.ok('UNSUBSCRIBE ' + n)
         for n in ('a', 'a/b', 'c/d/e'):
             c.ok('CREATE "%s"' % n)
+        self.assertEqual(set(), set(self.list(cmd='LSUB')))
         for n in ('a', 'c/d/e', 'never/there', 'inbox'):
             c.ok('SUBSCRIBE "%s"' % n)
         self.assertEqual({'INBOX', 'a', 'c/d/e', 'never/there'},
@@ -138,9 +144,81 @@ class List(Boxes):
         self.assertEqual({'c/d/e', 'never/there'},
                          set(self.list(cmd='LSUB')))
 
+    def start_without(self, *names, **more):
+        self.store_new()
+        return self.start(storage='storage "main" url "http://127.0.0.1:%d/'
+                          'v1" without { %s }' % (self.port,
+                                                  ' '.join(names)), **more)
+
+    def test_lsub_dict(self):
+        """a storage without subscriptions that has a dict"""
+        c = self.start_without('subscriptions')
+        store = self.store.client()
+        self.addCleanup(store.close)
+        entry = '/accounts/joe/dict/subscriptions'
+
+        def lsub():
+            return set(self.list(cmd='LSUB'))
+
+        def put(value):
+            self.assertEqual(200, store.ask('PUT', entry, value).status)
+
+        # until it makes a difference, everything is
+        for n in ('a', 'a/b', 'c'):
+            c.ok('CREATE ' + n)
+        c.ok('SUBSCRIBE a')
+        c.ok('UNSUBSCRIBE nobody')
+        self.assertEqual('no-such-entry', store.ask('GET', entry).code)
+        self.assertEqual({'INBOX', 'a', 'a/b', 'c'}, lsub())
+        c.ok('UNSUBSCRIBE a')
+        c.ok('CREATE later')
+        self.assertEqual({'INBOX', 'a/b', 'c'}, lsub())
+        self.assertEqual(b'mfrontd subscriptions 1\nINBOX\na/b\nc\n',
+                         store.ask('GET', entry).body)
+        self.assertIn('\\Noselect', self.list('%', cmd='LSUB')['a'])
+        c.ok('SUBSCRIBE gone/&AOQ-')
+        c.ok('DELETE c')
+        want = {'INBOX', 'a/b', 'c', 'gone/&AOQ-'}
+        self.assertEqual(want, lsub())
+        self.assertNotIn('c', self.names())
+        # another session, and what another frontend has written
+        other = self.imap()
+        other.ok('UNSUBSCRIBE INBOX')
+        self.assertEqual(want - {'INBOX'}, lsub())
+        put(b'mfrontd subscriptions 1\nlater\nx\n')
+        self.assertEqual({'later', 'x'}, lsub())
+        c.ok('CREATE new')              # the mailboxes are read again
+        self.assertEqual({'later', 'x'}, lsub())
+        c.ok('UNSUBSCRIBE x')
+        self.assertEqual({'later'}, lsub())
+        # lost, or written by somebody else: nothing is hidden
+        everything = {'INBOX', 'a', 'a/b', 'later', 'new'}
+        self.assertEqual(204, store.ask('DELETE', entry).status)
+        self.assertEqual(everything, lsub())
+        put(b'something else')
+        self.assertEqual(everything, lsub())
+        other.ok('UNSUBSCRIBE new')
+        self.assertEqual(everything - {'new'}, lsub())
+        # two at once, of whom none overwrites the other
+        names = [['%s%d' % (who, i) for i in range(20)] for who in 'ab']
+        for pair in zip(*names):
+            tags = [session.begin('SUBSCRIBE ' + name)
+                    for session, name in zip((c, other), pair)]
+            for session, tag in zip((c, other), tags):
+                self.assertEqual('OK', session.finish(tag).type)
+        self.assertEqual(everything - {'new'} | set(names[0] + names[1]),
+                         lsub())
+        # there is an end to it, which is told
+        put(b'mfrontd subscriptions 1\n' + b''.join(
+            b'%04d%s\n' % (i, b'x' * 995) for i in range(61)))
+        c.no('SUBSCRIBE y%s' % ('y' * 700), code='LIMIT')
+        c.ok('SUBSCRIBE y')
+        self.assertEqual(62, len(lsub()))
+        c.bad('LIST (SUBSCRIBED) "" *')
+
     def test_lsub_without(self):
-        """a storage without subscriptions: all is subscribed"""
-        c = self.start(LEVEL[2])
+        """a storage without both: all is subscribed"""
+        c = self.start_without('subscriptions', 'dict')
         c.ok('CREATE a/b')
         self.assertEqual({'INBOX', 'a/b'}, set(self.list(cmd='LSUB')))
         c.ok('SUBSCRIBE a/b')

@@ -177,5 +177,35 @@ class Mounts(WholeTest):
         self.fail(what)
 
 
+class Subscribed(WholeTest):
+    options = dict(storage='''storage "main" embedded "$dir/store"
+storage "dict" embedded "$dir/dict" without { subscriptions }
+storage "none" embedded "$dir/none" without { subscriptions dict }
+storage "down" url "http://127.0.0.1:9/v1"
+mount "D" storage "dict"
+mount "N" storage "none"
+mount "Down" storage "down"
+''', users=('joe',))
+
+    def test_each(self):
+        """each mount's subscriptions are kept as its storage can"""
+        c, other = self.imap(), self.imap()
+        for name in 'here', 'D/there', 'N/nowhere':
+            c.ok('CREATE ' + name)
+            c.ok('SUBSCRIBE ' + name)
+        every = {'here', 'D/INBOX', 'D/there', 'N/INBOX', 'N/nowhere'}
+        for session in c, other:
+            self.assertEqual(every, set(session.ok(
+                'LSUB "" "*"').lists('LSUB')))
+        c.ok('UNSUBSCRIBE D/INBOX')
+        c.ok('SUBSCRIBE D/not/yet')
+        c.no('UNSUBSCRIBE N/INBOX', code='CANNOT')
+        for session in c, other:
+            self.assertEqual(every - {'D/INBOX'} | {'D/not/yet'}, set(
+                session.ok('LSUB "" "*"').lists('LSUB')))
+        self.assertEqual({'D/not', 'D/there'}, set(
+            c.ok('LSUB "" "D/%"').lists('LSUB')))
+
+
 if __name__ == '__main__':
     atf.main()
