@@ -139,6 +139,7 @@ MSG(conf_storage, R_PARENT, R_ENGINE|R_CONNECTOR|R_AUTH|R_CONTROL|R_LISTENER,
 	STR(conf_storage, token, 4096)	/* engine only */
 	U64(conf_storage, without)	/* capabilities not to be used */
 	U8(conf_storage, index)		/* enum index_kind */
+	U32(conf_storage, health)	/* seconds between probes, 0: none */
 END(conf_storage)
 /* the file of a local index: read and written by offset only */
 MSG(conf_index, R_PARENT, R_ENGINE, FD, 0)
@@ -678,6 +679,12 @@ MSG(ctl_storage, R_ENGINE|R_CONTROL, R_CONTROL|R_CTL, NOFD, 0)
 	STR(ctl_storage, url, 1400)
 	STR(ctl_storage, server, 128)	/* its name and version */
 	STR(ctl_storage, state, 64)
+	STR(ctl_storage, breaker, 16)	/* of the URL, as what follows */
+	U32(ctl_storage, failures)	/* in a row */
+	U32(ctl_storage, opened)	/* times */
+	U32(ctl_storage, probed)	/* seconds ago, UINT32_MAX: never */
+	U32(ctl_storage, probe)		/* in seconds, UINT32_MAX: not due */
+	STR(ctl_storage, error, 128)	/* why it is not closed */
 	STR(ctl_storage, events, 64)
 	STR(ctl_storage, caps, 512)
 	U32(ctl_storage, conns)

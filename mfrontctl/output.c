@@ -10,7 +10,8 @@ enum column_type {
 	COL_BOOL,		/* a uint8_t */
 	COL_U32,
 	COL_U64,
-	COL_AGE			/* a uint32_t, seconds */
+	COL_AGE,		/* a uint32_t, seconds */
+	COL_SECS		/* the same, UINT32_MAX: none */
 };
 
 struct column {
@@ -51,6 +52,12 @@ static const struct column storage_columns[] = {
 	COL(ctl_storage, url, "url", COL_STR, 0),
 	COL(ctl_storage, server, "server", COL_STR, 0),
 	COL(ctl_storage, state, "state", COL_STR, 0),
+	COL(ctl_storage, breaker, "breaker", COL_STR, 0),
+	COL(ctl_storage, failures, "failures", COL_U32, 0),
+	COL(ctl_storage, opened, "opened", COL_U32, 0),
+	COL(ctl_storage, probed, "probed", COL_SECS, 0),
+	COL(ctl_storage, probe, "probe", COL_SECS, 0),
+	COL(ctl_storage, error, "error", COL_STR, 0),
 	COL(ctl_storage, events, "events", COL_STR, 0),
 	COL(ctl_storage, caps, "capabilities", COL_STR, 0),
 	COL(ctl_storage, conns, "connections", COL_U32, 0),
@@ -140,6 +147,13 @@ column_text(const struct column *c, const void *row, char *buf, size_t len)
 	case COL_AGE:
 		memcpy(&n32, field, sizeof(n32));
 		age_format(buf, len, n32);
+		break;
+	case COL_SECS:
+		memcpy(&n32, field, sizeof(n32));
+		if (n32 == UINT32_MAX)
+			strlcpy(buf, "-", len);
+		else
+			age_format(buf, len, n32);
 		break;
 	case COL_U64:
 		memcpy(&n64, field, sizeof(n64));
@@ -248,6 +262,14 @@ json_column(struct ibuf *b, const struct column *c, const void *row)
 	case COL_BOOL:
 		(void)json_kbool(b, c->name, *field != 0);
 		break;
+	case COL_SECS:
+		memcpy(&n32, field, sizeof(n32));
+		if (n32 == UINT32_MAX) {
+			(void)json_key(b, c->name);
+			(void)json_put_raw(b, "null");
+			break;
+		}
+		/* FALLTHROUGH */
 	case COL_U32:
 	case COL_AGE:
 		memcpy(&n32, field, sizeof(n32));

@@ -110,6 +110,7 @@ struct conf_storage {
 	enum index_kind		 index;
 	char			*index_dir;	/* INDEX_LOCAL */
 	uint64_t		 index_size;	/* of a file there */
+	uint32_t		 health;	/* seconds between probes, 0: none */
 	TAILQ_ENTRY(conf_storage) entry;
 };
 

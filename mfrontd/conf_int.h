@@ -112,6 +112,7 @@ void	 make_storage_ca(const char *);
 void	 make_storage_cert(const char *, const char *);
 /* "dict", "no" or a folder; its size, NULL: not said */
 void	 make_storage_index(const char *, const char *);
+void	 make_storage_health(const char *);
 void	 make_storage_without(const char *);
 void	 make_storage_end(void);
 

@@ -30,6 +30,8 @@
 #define SOCK_NAME_MAX	100		/* its last part; see sockaddr_un */
 
 #define K		UINT64_C(1024)
+#define HEALTH_SECS	10	/* between looks at a URL not in use */
+#define HOUR		UINT64_C(3600)
 #define DAY		UINT64_C(86400)
 
 #define INDEX_SIZE	(K * K * K)	/* where it is not said */
@@ -150,6 +152,7 @@ static struct listening		 li = { .allow = TAILQ_HEAD_INITIALIZER(
 static struct conf_storage	*storage;	/* that is being made */
 static int			 storage_said;	/* where it is */
 static int			 storage_index;	/* is said */
+static int			 storage_health_said;
 static struct conf_place	*mount;		/* that is being made */
 static TAILQ_HEAD(, cert_ref)	 certrefs = TAILQ_HEAD_INITIALIZER(certrefs);
 static char			*auth_name;	/* of "auth storage" */
@@ -738,13 +741,14 @@ make_storage_begin(const char *name)
 {
 	if (name == NULL)
 		name = "default";
-	storage_said = storage_index = 0;
+	storage_said = storage_index = storage_health_said = 0;
 	storage = conf_alloc(sizeof(*storage));
 	TAILQ_INIT(&storage->urls);
 	if (name_ok("storage", name) && storage_find(name) != NULL)
 		conf_bad("storage \"%s\" is defined a second time", name);
 	storage->id = nstorages++;
 	storage->name = conf_strdup(name);
+	storage->health = HEALTH_SECS;
 	TAILQ_INSERT_TAIL(&conf->storages, storage, entry);
 }
 
@@ -823,6 +827,22 @@ make_storage_cert(const char *cert, const char *key)
 	else
 		(void)conf_file_pair("certificate", &storage->cert, cert,
 		    CLIENT_CERT_MAX, &storage->key, key);
+}
+
+void
+make_storage_health(const char *text)
+{
+	char		name[128];
+	uint64_t	v;
+
+	if (storage_health_said++ > 0) {
+		storage_bad("health is set a second time");
+		return;
+	}
+	snprintf(name, sizeof(name), "storage \"%.80s\": health",
+	    storage->name);
+	if (get_number(name, UNIT_TIME, 0, HOUR, text, &v) == 0)
+		storage->health = (uint32_t)v;
 }
 
 void

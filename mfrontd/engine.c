@@ -36,6 +36,7 @@ engine_conf_commit(void)
 	elimits = staged_limits;
 	hreq_limits();
 	epool_limits();
+	eurl_limits();
 	content_limit();
 	estorage_conf_commit();
 	/* at the start "ready" means that mail can be had */
@@ -49,8 +50,7 @@ engine_peer_up(struct proc_peer *p)
 	struct estorage *st;
 
 	if (p->role == ROLE_CONNECTOR)
-		TAILQ_FOREACH(st, &estorages, entry)
-			epool_dispatch(st);
+		eurl_connector_up();
 	if (p->role == ROLE_AUTH)
 		egrant_auth_up(p);
 	if ((1U << p->role) & R_LISTENER) {
@@ -64,7 +64,7 @@ static void
 engine_peer_down(struct proc_peer *p)
 {
 	if (p->role == ROLE_CONNECTOR)
-		estorage_connector_down(p);
+		eurl_connector_down(p);
 	if ((1U << p->role) & R_LISTENER)
 		epeer_down(p);
 }
@@ -126,8 +126,8 @@ static const proc_handler handlers[M_MAX] = {
 	[M_revoke_txn] = egrant_revoke_txn,
 	[M_auth_query] = egrant_auth_query,
 	[M_rcpt_query] = egrant_rcpt_query,
-	[M_connect_ok] = estorage_connected,
-	[M_connect_fail] = estorage_connect_failed,
+	[M_connect_ok] = eurl_connected,
+	[M_connect_fail] = eurl_connect_failed,
 	[M_st_mailboxes] = ereq_handle,
 	[M_st_mailbox] = ereq_handle,
 	[M_st_list] = ereq_handle,

@@ -4,10 +4,12 @@
  *
  *	engine.c		the process, its messages
  *	engine_grant.c		accounts, grants, recipients
- *	engine_storage.c	storages: service document, health, queue
+ *	engine_storage.c	storages: service document, configuration
+ *	engine_url.c		their URLs: circuit breaker, probes
  *	engine_pool.c		connections, and requests that wait for one
  *	engine_http.c		one HTTP exchange on one connection
  *	engine_answer.c		what stands in an answer
+ *	engine_trace.c		traces, and requests in the log
  *	engine_req.c		a listener's request: what is common
  *	engine_read.c, engine_write.c, engine_upload.c, engine_offload.c	the calls
  *	engine_events.c		the event stream
@@ -23,6 +25,7 @@
 #include <sys/tree.h>
 #include <stdint.h>
 
+#include <event.h>
 #include <tls.h>
 
 #include "conf.h"
@@ -40,6 +43,7 @@
 #define HELD_MAX	(128 * 1024)	/* bytes of a body we hold whole */
 #define LINE_MAX_ND	65536		/* of a line of NDJSON */
 #define UPLOAD_LINE	(1024 * 1024)	/* the JSON before a content */
+#define STORE_MAX	255		/* bytes of the name of a store */
 #define JSON_MAX	(256 * 1024)	/* of an answer that is one value */
 
 struct account;
@@ -55,16 +59,39 @@ extern struct m_conf_limits elimits;
 /*
  * Storages.
  */
+enum eurl_state {		/* of its circuit breaker */
+	URL_CLOSED,		/* it is used */
+	URL_OPEN,		/* it failed too often, it is not */
+	URL_HALF_OPEN		/* it is asked whether it works again */
+};
+
 struct eurl {
+	struct estorage		*st;
 	uint16_t		 id;
+	uint32_t		 rank;		/* 0: preferred to all others */
 	enum url_kind		 kind;
 	char			*host;
 	uint16_t		 port;
 	char			*path;
 	char			*sock;
-	time_t			 down_until;	/* cannot be reached before */
+	enum eurl_state		 state;
+	int			 known;		/* its document was right once */
+	uint32_t		 failures;	/* in a row */
+	uint32_t		 opened;	/* times */
+	uint32_t		 nprobes;
+	uint32_t		 backoff;	/* milliseconds */
+	time_t			 refused_until;	/* no more connections before */
 	time_t			 wait_until;	/* is not to be asked before */
-	int			 backoff;	/* seconds */
+	time_t			 answered;
+	uint64_t		 made;		/* connections, in order */
+	uint64_t		 cut;		/* those before broke together */
+	struct hreq		*probe;		/* that runs */
+	int			 asked;		/* its connection was */
+	time_t			 probed;	/* the last one, 0: never */
+	time_t			 probe_at;	/* the next one, 0: none */
+	struct event		 timer;
+	int			 timed;
+	char			 error[128];	/* why it is not closed */
 	TAILQ_ENTRY(eurl)	 entry;
 };
 
@@ -75,6 +102,7 @@ enum storage_state {
 	STORAGE_DOWN		/* the last attempt to reach it failed */
 };
 
+TAILQ_HEAD(eurls, eurl);
 TAILQ_HEAD(hreqs, hreq);
 TAILQ_HEAD(hconns, hconn);
 
@@ -97,15 +125,18 @@ struct estorage {
 	uint64_t		 without;
 	enum index_kind		 index;
 	struct elocal		*local;		/* NULL: no file for it */
-	TAILQ_HEAD(, eurl)	 urls;
+	struct eurls		 urls;
+	uint32_t		 health;	/* seconds between probes */
 	struct ibuf		 ca;
 	struct ibuf		 cert;
 	struct ibuf		 key;
 	struct tls_config	*tls;		/* NULL: no https url */
 	int			 stale;		/* a reload dropped it */
 
-	struct hreq		*doc;		/* that is asked for now */
-	/* what its service document says */
+	/* what its service document says, and which URL's that is */
+	uint32_t		 doc_rank;
+	char			*store;		/* which one, NULL: not known */
+	uint64_t		 doc_caps;
 	enum storage_state	 state;
 	char			*server;	/* "name version" */
 	uint64_t		 caps;
@@ -130,7 +161,6 @@ struct estorage {
 	uint32_t		 connecting;
 	uint32_t		 nwaiting;
 	uint64_t		 serial;	/* of the last request */
-	struct tmo		 retry;		/* ask for the document again */
 
 	/* the event stream */
 	struct hreq		*events;
@@ -144,6 +174,8 @@ struct estorage {
 	uint64_t		 retries;
 	uint64_t		 nevents;
 	uint64_t		 nresets;
+	time_t			 logged_at;	/* lines of one second */
+	uint32_t		 nlogged;
 	char			 error[128];	/* the last one, for people */
 	int			 complained;	/* that it is down, in the log */
 	TAILQ_ENTRY(estorage)	 entry;
@@ -178,19 +210,50 @@ void		 estorage_stat(struct proc_peer *, uint32_t,
 		    const struct estorage *, const char *, uint64_t);
 /* The service document must be read (again); does nothing while it is. */
 void		 estorage_ask(struct estorage *);
-/* Another connection for the pool, if it may have one. */
-void		 estorage_connect(struct estorage *);
+/* Also one that a reload dropped. */
+struct estorage	*estorage_any(uint16_t);
+/* Why the service document of a URL is not the storage's; NULL: it is. */
+const char	*estorage_doc_bad(const struct eurl *, struct json *);
+/* It is, and that URL works. */
+void		 estorage_doc(struct eurl *, struct json *);
+/* A URL does not work any more: others are tried, or all that waits fails. */
+void		 estorage_lost(struct estorage *, const char *);
+
+/*
+ * The URLs of a storage.
+ */
+void		 eurl_init(void);
+void		 eurl_limits(void);
+struct eurl	*eurl_new(struct estorage *, const struct m_conf_url *);
+/* Those of the second are the first's from now on. */
+void		 eurl_take(struct estorage *, struct estorage *);
+void		 eurl_stop_all(struct estorage *);
+void		 eurl_free_all(struct estorage *);
+void		 eurl_text(const struct eurl *, char *, size_t);
+const char	*eurl_state_text(const struct eurl *);
+/* May requests go to it now: it works, and none that is preferred does. */
+int		 eurl_serves(const struct eurl *);
 /* It asks for so many seconds without a request of ours. */
-void		 estorage_url_wait(struct estorage *, int, uint32_t);
-/* This way does not work now; others are tried, or all that waits fails. */
-void		 estorage_url_failed(struct estorage *, struct eurl *,
-		    const char *);
+void		 eurl_wait(struct eurl *, uint32_t);
+/* What came of a request: an answer, no good one, or the connection broke. */
+void		 eurl_answered(struct eurl *);
+void		 eurl_failure(struct eurl *, const char *);
+void		 eurl_cut(struct eurl *, uint64_t, const char *);
+/* A connection to it could not be made. */
+void		 eurl_unreached(struct eurl *, const char *);
+/* Its service document is asked for, unless that is under way. */
+void		 eurl_probe(struct eurl *);
+/* Those that are not in use are looked at from now on. */
+void		 eurl_watch(struct estorage *);
+/* Another connection for the pool, if it may have one. */
+void		 eurl_connect(struct estorage *);
 /* A connection that the connector made, or could not. */
-void		 estorage_connected(struct proc_peer *, struct imsg *,
+void		 eurl_connected(struct proc_peer *, struct imsg *,
 		    const void *);
-void		 estorage_connect_failed(struct proc_peer *, struct imsg *,
+void		 eurl_connect_failed(struct proc_peer *, struct imsg *,
 		    const void *);
-void		 estorage_connector_down(struct proc_peer *);
+void		 eurl_connector_down(struct proc_peer *);
+void		 eurl_connector_up(void);
 
 /*
  * HTTP exchanges.  An hreq is filled in by its owner and submitted; the
@@ -228,6 +291,7 @@ struct hreq {
 	int			 rerun;		/* may be repeated half-answered */
 	int			 secret;	/* the body holds a password */
 	int			 critical;	/* does not wait for the document */
+	int			 probe;		/* of a URL, not of the storage */
 
 	/* the status and head are there; 2xx or not */
 	void			 (*head)(struct hreq *,
@@ -255,7 +319,6 @@ struct hreq {
 	int			 problem;	/* the answer is problem+json */
 	uint32_t		 retry_after;
 	int			 tries;
-	int			 url;		/* that it went to, -1: none */
 	size_t			 scanned;	/* bytes of reply without a \n */
 	int			 paused;
 	int			 answered;	/* a byte has come */
@@ -263,6 +326,12 @@ struct hreq {
 	uint64_t		 lines;		/* of NDJSON that came */
 	enum st_code		 endcode;
 	char			 endtext[256];
+	const char		*why;		/* it failed, for the log */
+	char			 trace[33];	/* "": was never sent */
+	uint64_t		 began;		/* microseconds, to be sent */
+	uint64_t		 sent;
+	uint64_t		 headed;	/* 0: no answer yet */
+	uint64_t		 bytes;		/* of the answer's body */
 	struct ibuf		 reply;		/* collected, or partial line */
 	struct tmo		 tmo;
 	TAILQ_ENTRY(hreq)	 entry;
@@ -285,9 +354,20 @@ int		 hreq_account(struct hreq *, const char *);
 void		 hreq_key(struct hreq *);
 void		 hreq_init(void);
 void		 hreq_limits(void);
-void		 hconn_new(struct estorage *, struct eurl *, int);
+/* A connection to a URL, for the pool or for a probe. */
+void		 hconn_new(struct eurl *, int, struct hreq *);
+/* That a timeout is part of. */
+struct hreq	*hreq_of(struct tmo *);
 void		 hreq_finish(struct hreq *, enum st_code, const char *,
 		    struct json *);
+
+/*
+ * Traces and the log: the field, when what happened, and the line at the end.
+ */
+void		 etrace_put(struct hreq *, struct ibuf *);
+void		 etrace_sent(struct hreq *);
+void		 etrace_head(struct hreq *);
+void		 etrace_end(struct hreq *, enum st_code, const char *);
 
 /*
  * The pool of connections of a storage, and what waits for one.
@@ -303,6 +383,12 @@ void		 epool_close(struct estorage *);
 uint32_t	 epool_busy(const struct estorage *);
 /* Is there a connection that serves requests, now or in a moment? */
 int		 epool_any(const struct estorage *);
+/* Is there any to this URL? */
+int		 epool_alive(const struct eurl *);
+/* Its idle ones are closed. */
+void		 epool_drop(struct eurl *);
+/* One that does not serve any more makes room. */
+void		 epool_evict(struct estorage *);
 
 /*
  * Accounts and grants.

@@ -13,6 +13,26 @@
 static jsmntok_t	tokens[TOKENS_MAX];
 
 /*
+ * Is the URL well?  A refusal is an answer like any other; one that failed,
+ * or is not of this API, is none.  Who is busy says so: that counts for
+ * neither.
+ */
+static void
+eanswer_health(struct hconn *c, enum st_code code, const char *text)
+{
+	const struct hreq *r = c->req;
+
+	if (c->url == NULL || code == ST_TRY_LATER ||
+	    (r->status == 503 && r->retry_after > 0))
+		return;
+	if ((code == ST_NONSENSE && (!r->problem || r->status > 499)) ||
+	    (code == ST_INTERNAL && r->status > 499))
+		hconn_failure(c, text);
+	else
+		eurl_answered(c->url);
+}
+
+/*
  * An error answer: its code alone decides what it means, and only in
  * problem+json, so that no proxy's word is taken for the storage's.
  */
@@ -40,7 +60,9 @@ eanswer_problem(struct hconn *c)
 			snprintf(text, sizeof(text), "%.*s",
 			    (int)(len < 200 ? len : 200), s);
 	}
-	hconn_done(c, e, text, NULL);
+	eanswer_health(c, e, text);
+	if (c->req == r)
+		hconn_done(c, e, text, NULL);
 }
 
 /* The last line, or one that says the answer failed in the middle. */
@@ -122,6 +144,7 @@ eanswer_content(struct hconn *c, const void *data, size_t len)
 
 	if (len == 0)
 		return 0;
+	r->bytes += len;
 	if (r->status < 200 || r->status > 299) {
 		if (ibuf_size(&r->reply) + len <= LINE_MAX_ND)
 			(void)ibuf_add(&r->reply, data, len);
@@ -146,30 +169,29 @@ void
 eanswer_complete(struct hconn *c)
 {
 	struct hreq	*r = c->req;
-	struct json	 j;
+	struct json	 j, *value = NULL;
 
 	if (r->status < 200 || r->status > 299) {
 		eanswer_problem(c);
 		return;
 	}
-	switch (r->answer) {
-	case ANSWER_NDJSON:
-		if (!r->ended)
-			hconn_cut(c);
-		else
-			hconn_done(c, r->endcode, r->endtext, NULL);
-		return;
-	case ANSWER_JSON:
-		if (ibuf_size(&r->reply) == 0) {
-			hconn_done(c, ST_OK, "", NULL);
-		} else if (json_parse(&j, (char *)ibuf_data(&r->reply),
-		    ibuf_size(&r->reply), tokens, TOKENS_MAX) == -1) {
-			hconn_fail(c, ST_NONSENSE, "answer is not JSON");
-		} else
-			hconn_done(c, ST_OK, "", &j);
-		return;
-	case ANSWER_BYTES:
-		hconn_done(c, ST_OK, "", NULL);
+	if (r->answer == ANSWER_NDJSON && !r->ended) {
+		hconn_cut(c);
 		return;
 	}
+	if (r->answer == ANSWER_JSON && ibuf_size(&r->reply) > 0) {
+		if (json_parse(&j, (char *)ibuf_data(&r->reply),
+		    ibuf_size(&r->reply), tokens, TOKENS_MAX) == -1) {
+			hconn_failure(c, "answer is not JSON");
+			hconn_fail(c, ST_NONSENSE, "answer is not JSON");
+			return;
+		}
+		value = &j;
+	}
+	if (c->url != NULL && !r->probe)
+		eurl_answered(c->url);
+	if (r->answer == ANSWER_NDJSON)
+		hconn_done(c, r->endcode, r->endtext, NULL);
+	else
+		hconn_done(c, ST_OK, "", value);
 }

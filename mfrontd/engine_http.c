@@ -11,7 +11,6 @@
 #define TRIES_MAX	3
 #define CONTINUE_SECS	1	/* wait so long for 100 (Continue) */
 #define STREAM_HIGH	(128 * 1024)	/* of a body, waiting to be sent */
-#define RANDOM_STOCK	1536	/* bytes */
 
 static struct tmo_class	 answer_class, continue_class;
 
@@ -27,7 +26,6 @@ hreq_new(struct estorage *st, const char *method, enum hreq_answer answer)
 	r->st = st;
 	r->method = method;
 	r->answer = answer;
-	r->url = -1;
 	ibuf_init(&r->target, HTTP_HEAD_MAX / 2);
 	ibuf_init(&r->body, HELD_MAX + 2 * 1024 * 1024);
 	ibuf_init(&r->reply, JSON_MAX + IO_READ_MAX);
@@ -73,6 +71,7 @@ void
 hreq_finish(struct hreq *r, enum st_code code, const char *text,
     struct json *value)
 {
+	etrace_end(r, code, r->why != NULL ? r->why : text);
 	r->done(r, code, text, value);
 	hreq_discard(r);
 }
@@ -81,7 +80,7 @@ hreq_finish(struct hreq *r, enum st_code code, const char *text,
 static int
 hreq_repeatable(const struct hreq *r, int sent)
 {
-	if (r->streams || r->tries >= TRIES_MAX || r->endless ||
+	if (r->streams || r->tries >= TRIES_MAX || r->endless || r->probe ||
 	    (r->answered && !r->rerun))
 		return 0;
 	if (!sent || strcmp(r->method, "GET") == 0)
@@ -102,7 +101,8 @@ hconn_release(struct hconn *c, int reuse)
 	c->req = NULL;
 	epool_aside(c, 0);
 	if (reuse && c->keep && !c->unsent && c->url != NULL &&
-	    !r->endless && c->st->nconns <= elimits.pool) {
+	    !r->endless && c->st->nconns + !c->counted <= elimits.pool &&
+	    (r->probe || eurl_serves(c->url))) {
 		c->used++;
 		epool_idle(c);
 	} else {
@@ -110,6 +110,14 @@ hconn_release(struct hconn *c, int reuse)
 		io_abort(&c->io, "done");
 	}
 	return r;
+}
+
+/* The breaker of its URL counts that; a probe says it by itself. */
+void
+hconn_failure(struct hconn *c, const char *why)
+{
+	if (c->url != NULL && !c->req->probe)
+		eurl_failure(c->url, why);
 }
 
 void
@@ -159,6 +167,20 @@ hconn_cut(struct hconn *c)
 	epool_dispatch(st);
 }
 
+/*
+ * Whoever answers so is no storage; but where a line of it was understood
+ * only that mailbox, or message, is broken.
+ */
+static void
+hconn_nonsense(struct hconn *c)
+{
+	static const char why[] = "malformed answer";
+
+	if (c->req != NULL && c->req->lines == 0)
+		hconn_failure(c, why);
+	hconn_fail(c, ST_NONSENSE, why);
+}
+
 /* answers */
 
 static size_t
@@ -174,7 +196,7 @@ hconn_body(struct hconn *c, const uint8_t *p, size_t len)
 		    &d, &dlen);
 		total += used;
 		if (done == -1 || eanswer_content(c, d, dlen) == -1) {
-			hconn_fail(c, ST_NONSENSE, "malformed answer");
+			hconn_nonsense(c);
 			return len;
 		}
 		if (used == 0 && dlen == 0)
@@ -247,6 +269,7 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	if (h.status < 300 && (c->unsent || io_deaf(&c->io)))
 		return -1;
 	r->answered = 1;
+	etrace_head(r);
 	r->status = h.status;
 	r->retry_after = retry_after(&h);
 	c->keep = h.keepalive;
@@ -255,8 +278,9 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	tmo_start(&c->tmo, &answer_class);
 	r->problem = is_problem(&h);
 	/* 429 is about this request alone, 503 about all of them */
-	if (h.status == 503 && r->retry_after > 0 && c->url != NULL)
-		estorage_url_wait(c->st, c->url->id, r->retry_after);
+	if (h.status == 503 && r->retry_after > 0 && c->url != NULL &&
+	    !r->probe)
+		eurl_wait(c->url, r->retry_after);
 	if (h.status > 299 && !r->problem) {
 		/* a proxy's page: the body is not for us */
 		if (h.framing != HTTP_NOBODY && (h.framing != HTTP_LENGTH ||
@@ -282,7 +306,7 @@ hconn_data(struct io *io, const uint8_t *p, size_t len)
 			return used + hconn_body(c, p + used, len - used);
 		n = hconn_head(c, p + used, len - used);
 		if (n == -1) {
-			hconn_fail(c, ST_NONSENSE, "malformed answer");
+			hconn_nonsense(c);
 			return len;
 		}
 		if (n == 0)
@@ -312,6 +336,24 @@ hconn_drained(struct io *io)
 		c->req->want(c->req);
 }
 
+/* What that says about the URL, or about the probe that waited for it. */
+static void
+hconn_broken(struct hconn *c, struct hreq *r, const char *why)
+{
+	struct hreq *probe = c->reserved;
+
+	c->reserved = NULL;
+	if (probe != NULL) {
+		probe->conn = NULL;
+		hreq_finish(probe, ST_UNAVAILABLE, why, NULL);
+	} else if (c->url == NULL)
+		return;
+	else if (r == NULL && c->url->kind == URL_HTTPS && !c->secured)
+		eurl_unreached(c->url, why);
+	else if (r != NULL && !r->answered && !r->probe)
+		eurl_cut(c->url, c->made, why);
+}
+
 static void
 hconn_closed(struct io *io, const char *why)
 {
@@ -327,25 +369,35 @@ hconn_closed(struct io *io, const char *why)
 	}
 	r = c->req;
 	tmo_stop(&c->tmo);
-	if (c->used == 0 && r == NULL && c->url != NULL &&
-	    io->flags & IO_HANDSHAKE)
-		estorage_url_failed(st, c->url, why);
 	epool_remove(c);
 	c->req = NULL;
 	if (r != NULL)
 		r->conn = NULL;
+	hconn_broken(c, r, why);
 	if (r != NULL && hreq_repeatable(r, io->nout != c->before)) {
 		st->retries++;
 		hreq_queue(r, 1);
 	} else if (r != NULL) {
 		st->errors++;
 		strlcpy(st->error, why, sizeof(st->error));
+		r->why = why;
 		hreq_finish(r, r->answered ? ST_CUT : ST_UNAVAILABLE,
-		    r->answered ? st_error(ST_CUT)->text :
+		    r->probe ? why : r->answered ? st_error(ST_CUT)->text :
 		    st_error(ST_UNAVAILABLE)->text, NULL);
 	}
 	free(c);
 	epool_dispatch(st);
+}
+
+/* It is there: a probe that waits for it is sent. */
+static void
+hconn_begin(struct hconn *c)
+{
+	struct hreq *r = c->reserved;
+
+	c->reserved = NULL;
+	c->st->requests++;
+	hconn_give(c, r);
 }
 
 static void
@@ -353,8 +405,12 @@ hconn_secured(struct io *io)
 {
 	struct hconn *c = io->arg;
 
+	c->secured = 1;
 	epool_wait(c);
-	epool_dispatch(c->st);
+	if (c->reserved != NULL)
+		hconn_begin(c);
+	else
+		epool_dispatch(c->st);
 }
 
 static const struct io_ops hconn_ops = {
@@ -365,39 +421,6 @@ static const struct io_ops hconn_ops = {
 };
 
 /* sending */
-
-/* So many random bytes in hex; got in stock, each time is a system call. */
-static void
-put_random(struct ibuf *b, size_t n)
-{
-	static const char	 hex[] = "0123456789abcdef";
-	static uint8_t		 stock[RANDOM_STOCK];
-	static size_t		 left;
-	char			*p;
-
-	if (left < n) {
-		arc4random_buf(stock, sizeof(stock));
-		left = sizeof(stock);
-	}
-	if ((p = ibuf_reserve(b, n * 2)) == NULL)
-		return;
-	for (; n > 0; n--) {
-		left--;
-		*p++ = hex[stock[left] >> 4];
-		*p++ = hex[stock[left] & 0xf];
-	}
-}
-
-/* W3C Trace Context: a trace of its own for each request. */
-static void
-hreq_trace(struct ibuf *b)
-{
-	(void)ibuf_adds(b, "Traceparent: 00-");
-	put_random(b, 16);
-	(void)ibuf_adds(b, "-");
-	put_random(b, 8);
-	(void)ibuf_adds(b, "-01\r\n");
-}
 
 static void
 put_field(struct ibuf *b, const char *name, const char *value)
@@ -443,7 +466,7 @@ hreq_put_head(struct hreq *r, const struct eurl *u, struct ibuf *b)
 		put_field(b, "Authorization: Bearer ", r->st->token);
 	if (r->session[0] != '\0')
 		put_field(b, "Mfront-Session: ", r->session);
-	hreq_trace(b);
+	etrace_put(r, b);
 	if (r->key[0] != '\0')
 		put_field(b, "Idempotency-Key: ", r->key);
 	if (r->match[0] != '\0')
@@ -483,7 +506,6 @@ hconn_give(struct hconn *c, struct hreq *r)
 	r->ended = r->answered = 0;
 	r->lines = 0;
 	r->scanned = 0;
-	r->url = c->url->id;
 	ibuf_drain(&r->reply, ibuf_size(&r->reply));
 	c->keep = 1;
 	c->unsent = r->streams;
@@ -537,6 +559,7 @@ hreq_write_end(struct hreq *r)
 	if (!r->length_known)
 		io_puts(&c->io, "0\r\n\r\n");
 	c->unsent = 0;
+	etrace_sent(r);
 	tmo_start(&c->tmo, &answer_class);
 }
 
@@ -563,15 +586,19 @@ hreq_pause(struct hreq *r, int on)
 /* connections */
 
 void
-hconn_new(struct estorage *st, struct eurl *u, int fd)
+hconn_new(struct eurl *u, int fd, struct hreq *probe)
 {
 	struct hconn *c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL ||
 	    io_init(&c->io, fd, &hconn_ops, c) == -1)
 		fatal("connection");
-	c->st = st;
+	c->st = u->st;
 	c->url = u;
+	c->made = ++u->made;
+	c->reserved = probe;
+	if (probe != NULL)
+		probe->conn = c;
 	c->keep = 1;
 	c->io.inmax = HTTP_HEAD_MAX * 2;
 	c->io.high = STREAM_HIGH;
@@ -580,10 +607,15 @@ hconn_new(struct estorage *st, struct eurl *u, int fd)
 	io_last_word(&c->io);
 	if (u->kind == URL_HTTPS) {
 		tmo_start(&c->tmo, &answer_class);
-		(void)io_tls_client(&c->io, st->tls, u->host);
+		(void)io_tls_client(&c->io, c->st->tls, u->host);
 	}
 	io_resume(&c->io);
-	epool_dispatch(st);
+	if (u->kind == URL_HTTPS)
+		return;
+	if (probe != NULL)
+		hconn_begin(c);
+	else
+		epool_dispatch(c->st);
 }
 
 /* timeouts */
@@ -598,7 +630,8 @@ hconn_of(struct tmo *t)
 static void
 answer_fired(struct tmo *t)
 {
-	struct hconn *c = hconn_of(t);
+	static const char	 why[] = "no answer in time";
+	struct hconn		*c = hconn_of(t);
 
 	if (c->req == NULL) {
 		io_abort(&c->io, "no TLS handshake in time");
@@ -606,10 +639,9 @@ answer_fired(struct tmo *t)
 	}
 	if (c->req->endless && c->req->answered)
 		return;
-	log_debug("storage %s: no answer to %s %.*s", c->st->name,
-	    c->req->method, (int)ibuf_size(&c->req->target),
-	    ibuf_data(&c->req->target));
-	io_abort(&c->io, "no answer in time");
+	io_abort(&c->io, why);
+	c->req->why = why;
+	hconn_failure(c, why);
 	hconn_fail(c, ST_UNAVAILABLE, "The storage did not answer in time");
 }
 

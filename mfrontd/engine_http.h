@@ -20,10 +20,13 @@ struct hconn {
 	struct estorage		*st;
 	struct eurl		*url;	/* NULL: of an old configuration */
 	struct hreq		*req;
+	struct hreq		*reserved;	/* a probe, for later */
 	enum hconn_state	 state;
 	struct http_body	 body;
 	int			 keep;	/* may be used again */
 	int			 used;	/* exchanges done on it */
+	int			 secured;	/* TLS is there */
+	uint64_t		 made;	/* its number, of its URL's */
 	int			 counted;	/* in the pool */
 	int			 aside;		/* not, its client is slow */
 	uint64_t		 before;	/* bytes sent before this */
@@ -40,6 +43,8 @@ void	 hconn_done(struct hconn *, enum st_code, const char *,
 	    struct json *);
 /* And so is the connection. */
 void	 hconn_fail(struct hconn *, enum st_code, const char *);
+/* The URL did not do what it should. */
+void	 hconn_failure(struct hconn *, const char *);
 /* The answer is incomplete: what may be asked again is. */
 void	 hconn_cut(struct hconn *);
 

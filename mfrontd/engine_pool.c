@@ -121,8 +121,9 @@ hreq_cancel(struct hreq *r)
 	if (c == NULL)
 		hreq_unqueue(r);
 	else {
+		etrace_end(r, ST_OK, "cancelled");
 		/* what is still to come of the answer is nobody's */
-		c->req = NULL;
+		c->req = c->reserved = NULL;
 		io_abort(&c->io, "cancelled");
 	}
 	hreq_discard(r);
@@ -159,11 +160,17 @@ epool_fail(struct estorage *st, enum st_code code, const char *text,
 	}
 }
 
+struct hreq *
+hreq_of(struct tmo *t)
+{
+	return (struct hreq *)(void *)((char *)t -
+	    offsetof(struct hreq, tmo));
+}
+
 static void
 wait_fired(struct tmo *t)
 {
-	struct hreq *r = (struct hreq *)(void *)((char *)t -
-	    offsetof(struct hreq, tmo));
+	struct hreq *r = hreq_of(t);
 
 	r->st->errors++;
 	hreq_unqueue(r);
@@ -179,12 +186,14 @@ epool_wait(struct hconn *c)
 	tmo_start(&c->tmo, &idle_class);
 }
 
-/* A new one. */
+/* A new one; that of a probe counts when it is over. */
 void
 epool_add(struct hconn *c)
 {
-	c->counted = 1;
-	c->st->nconns++;
+	if (c->reserved == NULL) {
+		c->counted = 1;
+		c->st->nconns++;
+	}
 	TAILQ_INSERT_HEAD(&c->st->idle, c, entry);
 	epool_wait(c);
 }
@@ -241,6 +250,10 @@ epool_aside(struct hconn *c, int on)
 void
 epool_idle(struct hconn *c)
 {
+	if (!c->counted) {
+		c->counted = 1;
+		c->st->nconns++;
+	}
 	c->state = HC_IDLE;
 	c->req = NULL;
 	/* the last bytes may have come while it was paused */
@@ -275,15 +288,21 @@ epool_busy(const struct estorage *st)
 	return n;
 }
 
+static int
+epool_ready(const struct hconn *c)
+{
+	return c->url != NULL && c->reserved == NULL &&
+	    (c->io.flags & (IO_DEAD | IO_CLOSING)) == 0;
+}
+
 static struct hconn *
 epool_free_one(struct estorage *st)
 {
 	struct hconn *c;
 
 	TAILQ_FOREACH(c, &st->idle, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
-		    (c->io.flags & (IO_DEAD | IO_CLOSING |
-		    IO_HANDSHAKE)) == 0)
+		if (epool_ready(c) && (c->io.flags & IO_HANDSHAKE) == 0 &&
+		    eurl_serves(c->url))
 			return c;
 	return NULL;
 }
@@ -294,14 +313,50 @@ epool_any(const struct estorage *st)
 	const struct hconn *c;
 
 	TAILQ_FOREACH(c, &st->idle, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
-		    (c->io.flags & IO_DEAD) == 0)
+		if (epool_ready(c) && eurl_serves(c->url))
 			return 1;
 	TAILQ_FOREACH(c, &st->busy, entry)
-		if (c->url != NULL && c->url->wait_until <= tmo_now() &&
+		if (c->url != NULL && eurl_serves(c->url) &&
 		    c->req != NULL && !c->req->endless && !c->req->paused)
 			return 1;
 	return 0;
+}
+
+int
+epool_alive(const struct eurl *u)
+{
+	const struct hconn *c;
+
+	TAILQ_FOREACH(c, &u->st->idle, entry)
+		if (c->url == u && epool_ready(c) &&
+		    (c->io.flags & IO_HANDSHAKE) == 0)
+			return 1;
+	TAILQ_FOREACH(c, &u->st->busy, entry)
+		if (c->url == u && epool_ready(c))
+			return 1;
+	return 0;
+}
+
+void
+epool_drop(struct eurl *u)
+{
+	struct hconn *c;
+
+	TAILQ_FOREACH(c, &u->st->idle, entry)
+		if (c->url == u && epool_ready(c))
+			io_abort(&c->io, "not used any more");
+}
+
+void
+epool_evict(struct estorage *st)
+{
+	struct hconn *c;
+
+	TAILQ_FOREACH(c, &st->idle, entry)
+		if (epool_ready(c) && !eurl_serves(c->url)) {
+			io_abort(&c->io, "another URL is preferred");
+			return;
+		}
 }
 
 static struct hreq *
@@ -350,7 +405,7 @@ epool_dispatch(struct estorage *st)
 		if ((c = epool_free_one(st)) == NULL) {
 			if (st->nconns + st->connecting >= elimits.pool)
 				epool_set_aside(st);
-			estorage_connect(st);
+			eurl_connect(st);
 			return;
 		}
 		hreq_turn_over(r);

@@ -2,31 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine.h"
 #include "log.h"
-#include "slots.h"
 
-#define BACKOFF_MAX	30	/* seconds between attempts to reach it */
 #define SET_DEFAULT	32768	/* characters of a set in a body */
-#define RETRY_SECS	1
-#define WAIT_MAX	60	/* seconds of a Retry-After that are believed */
 
 struct estorages	estorages = TAILQ_HEAD_INITIALIZER(estorages);
 static struct estorages	staged = TAILQ_HEAD_INITIALIZER(staged);
-static struct tmo_class	retry_class;
-
-/* A connection that the connector was asked for. */
-struct wanted {
-	uint32_t	 req;
-	uint32_t	 gen;		/* of the connector */
-	uint16_t	 storage;
-	uint16_t	 url;
-	int		 obsolete;	/* the url is another one by now */
-};
-
-static struct slots	wanted;
 
 struct estorage *
 estorage_find(uint16_t id)
@@ -39,9 +22,8 @@ estorage_find(uint16_t id)
 	return NULL;
 }
 
-/* Also one that a reload dropped. */
-static struct estorage *
-any_find(uint16_t id)
+struct estorage *
+estorage_any(uint16_t id)
 {
 	struct estorage *st;
 
@@ -189,31 +171,71 @@ doc_details(struct estorage *st, struct json *j, int caps)
 	    "value"), &st->limit_annotation);
 }
 
-static int
+static void
 doc_read(struct estorage *st, struct json *j)
 {
 	const char	*name = "", *version = "";
 	size_t		 nlen = 0, vlen = 0;
-	uint64_t	 api;
 	int		 caps;
 
 	caps = json_member(j, 0, "capabilities");
-	if (json_u64(j, json_member(j, 0, "api"), UINT32_MAX, &api) != 1 ||
-	    api != 1 || json_type(j, caps) != JSMN_OBJECT)
-		return -1;
 	(void)json_str(j, json_member(j, 0, "name"), &name, &nlen);
 	(void)json_str(j, json_member(j, 0, "version"), &version, &vlen);
 	free(st->server);
 	if (asprintf(&st->server, "%.*s %.*s", (int)(nlen < 60 ? nlen : 60),
 	    name, (int)(vlen < 60 ? vlen : 60), version) == -1)
 		fatal(NULL);
-	st->caps = doc_caps(j, caps);
+	st->caps = st->doc_caps = doc_caps(j, caps);
 	st->bound_ms = 0;
 	(void)json_u32(j, json_member(j, json_member(j, caps, "events"),
 	    "bound_ms"), &st->bound_ms);
 	doc_limits(st, j);
 	doc_details(st, j, caps);
-	return 0;
+}
+
+/*
+ * Which store it is: what its backend calls it, or what the backend calls
+ * itself.  All URLs must lead to the same.
+ */
+static void
+doc_store(struct json *j, char *buf, size_t len)
+{
+	const char	*s, *kind = "id";
+	size_t		 n;
+
+	if (json_str(j, json_member(j, 0, "id"), &s, &n) != 1) {
+		kind = "name";
+		if (json_str(j, json_member(j, 0, "name"), &s, &n) != 1)
+			n = 0;
+	}
+	if (n > STORE_MAX)
+		n = STORE_MAX;
+	snprintf(buf, len, "%s %.*s", kind, (int)n, n > 0 ? s : "");
+}
+
+const char *
+estorage_doc_bad(const struct eurl *u, struct json *j)
+{
+	const struct estorage	*st = u->st;
+	char			 store[STORE_MAX + 8];
+	uint64_t		 api;
+	int			 caps;
+
+	if (j == NULL)
+		return "its service document is empty";
+	caps = json_member(j, 0, "capabilities");
+	if (json_u64(j, json_member(j, 0, "api"), UINT32_MAX, &api) != 1 ||
+	    api != 1 || json_type(j, caps) != JSMN_OBJECT)
+		return "its service document is not of this API";
+	if (st->store == NULL || st->doc_rank == u->rank)
+		return NULL;
+	doc_store(j, store, sizeof(store));
+	if (strcmp(store, st->store) != 0)
+		return "it is another store than that of the other URLs";
+	/* what was announced to mail clients must go on */
+	if (st->state == STORAGE_UP && (st->doc_caps & ~doc_caps(j, caps)) != 0)
+		return "it announces less than the other URLs";
+	return NULL;
 }
 
 /* Have the embedded stores answered, one way or the other? */
@@ -240,321 +262,97 @@ static void
 storage_down(struct estorage *st, const char *why)
 {
 	if (!st->complained)
-		log_warnx("storage %s: %s", st->name, why);
+		log_warnx("storage %s is down: %s", st->name, why);
 	st->complained = 1;
 	st->state = STORAGE_DOWN;
 	strlcpy(st->error, why, sizeof(st->error));
-	tmo_start(&st->retry, &retry_class);
 	estorage_tell(st, NULL);
-	epool_fail(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text,
-	    0);
+	epool_fail(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text, 1);
 	storage_settle();
 }
 
-static struct eurl *
-url_find(const struct estorage *st, int id)
+static void
+storage_up(struct estorage *st)
+{
+	st->state = STORAGE_UP;
+	st->error[0] = '\0';
+	st->complained = 0;
+	log_info("storage %s: %s is up", st->name, st->server);
+	eurl_watch(st);
+	eevents_start(st);
+}
+
+void
+estorage_doc(struct eurl *u, struct json *j)
+{
+	struct estorage	*st = u->st;
+	char		 store[STORE_MAX + 8];
+
+	/* the word of the URL that is used counts, for all of them */
+	if (st->state == STORAGE_UP && u->rank > st->doc_rank)
+		return;
+	doc_store(j, store, sizeof(store));
+	free(st->store);
+	if ((st->store = strdup(store)) == NULL)
+		fatal(NULL);
+	st->doc_rank = u->rank;
+	doc_read(st, j);
+	if (st->state != STORAGE_UP)
+		storage_up(st);
+	estorage_tell(st, NULL);
+	storage_settle();
+}
+
+/* The first that may be it is asked. */
+static void
+storage_ask(struct estorage *st, const char *why)
 {
 	struct eurl *u;
 
 	TAILQ_FOREACH(u, &st->urls, entry)
-		if (u->id == id)
-			return u;
-	return NULL;
-}
-
-static int
-url_ok(const struct eurl *u)
-{
-	return u->down_until <= tmo_now() && u->wait_until <= tmo_now();
-}
-
-static int
-any_url(const struct estorage *st)
-{
-	const struct eurl *u;
-
-	TAILQ_FOREACH(u, &st->urls, entry)
-		if (url_ok(u))
-			return 1;
-	return 0;
-}
-
-static void
-url_back_off(struct eurl *u)
-{
-	u->backoff = u->backoff == 0 ? 1 : u->backoff * 2;
-	if (u->backoff > BACKOFF_MAX)
-		u->backoff = BACKOFF_MAX;
-	u->down_until = tmo_now() + u->backoff;
-}
-
-/* Whoever answers there is no storage now: another url may be one. */
-static void
-doc_failed(struct hreq *r, const char *why)
-{
-	struct estorage	*st = r->st;
-	struct eurl	*u = url_find(st, r->url);
-
-	if (u == NULL || st->stale) {
+		if (u->state == URL_CLOSED)
+			break;
+	if (u == NULL) {
 		storage_down(st, why);
 		return;
 	}
-	url_back_off(u);
-	if (u->wait_until < u->down_until)
-		u->wait_until = u->down_until;
-	if (!any_url(st)) {
-		storage_down(st, why);
-		return;
-	}
-	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
-	    u->path, why);
-	st->state = STORAGE_UNKNOWN;
-	estorage_ask(st);
-}
-
-static void
-doc_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
-{
-	struct estorage	*st = r->st;
-	struct eurl	*u;
-
-	st->doc = NULL;
-	if (code != ST_OK) {
-		doc_failed(r, text);
-		return;
-	}
-	if (j == NULL || doc_read(st, j) == -1) {
-		doc_failed(r, "its service document is not of this API");
-		return;
-	}
-	if ((u = url_find(st, r->url)) != NULL)
-		u->backoff = 0;
-	st->state = STORAGE_UP;
-	st->error[0] = '\0';
-	st->complained = 0;
-	tmo_stop(&st->retry);
-	log_info("storage %s: %s is up", st->name, st->server);
-	eevents_start(st);
-	estorage_tell(st, NULL);
-	storage_settle();
+	st->state = STORAGE_ASKING;
+	eurl_probe(u);
 }
 
 void
 estorage_ask(struct estorage *st)
 {
-	struct hreq *r;
-
-	if (st->stale || (st->state == STORAGE_DOWN && !any_url(st))) {
+	if (st->stale || st->state == STORAGE_DOWN)
 		epool_fail(st, ST_UNAVAILABLE,
 		    st_error(ST_UNAVAILABLE)->text, 1);
-		return;
-	}
-	if (st->state == STORAGE_UP || st->state == STORAGE_ASKING)
-		return;
-	st->state = STORAGE_ASKING;
-	r = hreq_new(st, "GET", ANSWER_JSON);
-	r->critical = 1;
-	r->done = doc_done;
-	st->doc = r;
-	(void)ibuf_adds(&r->target, "/");
-	hreq_submit(r);
-}
-
-static void
-retry_fired(struct tmo *t)
-{
-	struct estorage *st;
-
-	TAILQ_FOREACH(st, &estorages, entry)
-		if (&st->retry == t)
-			break;
-	if (st == NULL || st->stale || st->state != STORAGE_DOWN)
-		return;
-	if (any_url(st))
-		estorage_ask(st);
-	else
-		tmo_start(&st->retry, &retry_class);
-}
-
-/* connections */
-
-void
-estorage_connect(struct estorage *st)
-{
-	struct proc_peer	*p = proc_find(ROLE_CONNECTOR, 0);
-	struct m_connect_req	 m;
-	struct eurl		*u;
-	struct wanted		*w;
-
-	if (p == NULL || st->stale || st->connecting >= st->nwaiting ||
-	    st->nconns + st->connecting >= elimits.pool)
-		return;
-	TAILQ_FOREACH(u, &st->urls, entry)
-		if (url_ok(u))
-			break;
-	if (u == NULL) {
-		/* what is connected may still serve what waits */
-		if (!epool_any(st))
-			epool_fail(st, ST_UNAVAILABLE,
-			    st_error(ST_UNAVAILABLE)->text, 1);
-		return;
-	}
-	if ((w = calloc(1, sizeof(*w))) == NULL)
-		fatal(NULL);
-	w->storage = m.storage = st->id;
-	w->url = m.url = u->id;
-	w->gen = p->gen;
-	if ((w->req = slots_add(&wanted, w)) == 0)
-		fatalx("too many connections asked for");
-	st->connecting++;
-	proc_send(p, M_connect_req, 0, w->req, -1, &m);
+	else if (st->state == STORAGE_UNKNOWN)
+		storage_ask(st, "no URL");
 }
 
 void
-estorage_url_wait(struct estorage *st, int id, uint32_t secs)
+estorage_lost(struct estorage *st, const char *why)
 {
-	struct eurl *u = url_find(st, id);
+	const struct eurl *u;
 
-	if (u != NULL)
-		u->wait_until = tmo_now() +
-		    (secs < WAIT_MAX ? secs : WAIT_MAX);
-}
-
-/* Takes the question that an answer belongs to off the books. */
-static struct estorage *
-wanted_done(uint32_t req, struct eurl **u)
-{
-	struct wanted	*w = slots_get(&wanted, req);
-	struct estorage	*st;
-
-	*u = NULL;
-	if (w == NULL)
-		return NULL;
-	if ((st = any_find(w->storage)) != NULL) {
-		st->connecting--;
-		if (!w->obsolete && !st->stale)
-			*u = url_find(st, w->url);
-	}
-	slots_del(&wanted, req);
-	free(w);
-	return st;
-}
-
-void
-estorage_connected(struct proc_peer *p, struct imsg *msg, const void *arg)
-{
-	struct estorage	*st;
-	struct eurl	*u;
-	int		 fd = imsg_get_fd(&p->ib, msg);
-
-	if (fd == -1) {
-		proc_violation(p, msg->type, "no descriptor");
+	if (st->stale || st->state == STORAGE_DOWN)
 		return;
-	}
-	st = wanted_done(msg->req, &u);
-	if (st == NULL || u == NULL) {
-		close(fd);
-		if (st != NULL)
-			epool_dispatch(st);
-		return;
-	}
-	u->down_until = 0;
 	if (st->state == STORAGE_UP)
-		u->backoff = 0;
-	hconn_new(st, u, fd);
-}
-
-void
-estorage_url_failed(struct estorage *st, struct eurl *u, const char *why)
-{
-	url_back_off(u);
-	st->errors++;
-	strlcpy(st->error, why, sizeof(st->error));
-	log_debug("storage %s: %s%s%s: %s", st->name, u->host, u->sock,
-	    u->path, why);
-	if (any_url(st)) {
-		epool_dispatch(st);
-		return;
-	}
-	/* those that are connected already may go on */
-	if (st->state == STORAGE_UP && epool_any(st))
-		return;
-	/* the document's own request fails with the others */
-	epool_fail(st, ST_UNAVAILABLE, why, 1);
-	if (st->state == STORAGE_UP)
-		storage_down(st, why);
-}
-
-void
-estorage_connect_failed(struct proc_peer *p, struct imsg *msg,
-    const void *arg)
-{
-	const struct m_connect_fail	*m = arg;
-	struct estorage			*st;
-	struct eurl			*u;
-
-	st = wanted_done(msg->req, &u);
-	if (st != NULL && u != NULL)
-		estorage_url_failed(st, u, m->text);
-	else if (st != NULL)
-		epool_dispatch(st);
-}
-
-/* What the connector was asked for is lost with it: ask its successor. */
-void
-estorage_connector_down(struct proc_peer *p)
-{
-	struct estorage	*st;
-	struct wanted	*w;
-	struct eurl	*u;
-	uint32_t	 i = 0;
-
-	while ((w = slots_each(&wanted, &i)) != NULL)
-		if (w->gen == p->gen)
-			(void)wanted_done(w->req, &u);
-	TAILQ_FOREACH(st, &estorages, entry)
-		epool_dispatch(st);
-}
-
-/* What is connected to the urls of before must not be taken for these. */
-static void
-wanted_obsolete(const struct estorage *st)
-{
-	struct wanted	*w;
-	uint32_t	 i = 0;
-
-	while ((w = slots_each(&wanted, &i)) != NULL)
-		if (w->storage == st->id)
-			w->obsolete = 1;
+		TAILQ_FOREACH(u, &st->urls, entry)
+			if (u->state == URL_CLOSED && u->known) {
+				epool_dispatch(st);
+				return;
+			}
+	storage_ask(st, why);
 }
 
 /* configuration */
-
-static void
-eurl_free(struct eurl *u)
-{
-	free(u->host);
-	free(u->path);
-	free(u->sock);
-	free(u);
-}
-
-static void
-urls_free(struct estorage *st)
-{
-	struct eurl *u;
-
-	while ((u = TAILQ_FIRST(&st->urls)) != NULL) {
-		TAILQ_REMOVE(&st->urls, u, entry);
-		eurl_free(u);
-	}
-}
 
 /* Of one that never was in use. */
 static void
 estorage_free(struct estorage *st)
 {
-	urls_free(st);
+	eurl_free_all(st);
 	if (st->token != NULL)
 		freezero(st->token, strlen(st->token));
 	ibuf_fini(&st->ca);
@@ -562,6 +360,8 @@ estorage_free(struct estorage *st)
 	ibuf_wipe(&st->key);
 	tls_config_free(st->tls);
 	elocal_free(st->local);
+	free(st->server);
+	free(st->store);
 	free(st->name);
 	free(st);
 }
@@ -597,6 +397,7 @@ estorage_conf_storage(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->embedded = m->embedded;
 	st->without = m->without;
 	st->index = m->index;
+	st->health = m->health;
 	st->limit_set = SET_DEFAULT;
 	st->limit_upload_line = UPLOAD_LINE;
 	TAILQ_INIT(&st->urls);
@@ -621,19 +422,9 @@ staged_find(uint16_t id)
 void
 estorage_conf_url(struct proc_peer *p, struct imsg *msg, const void *arg)
 {
-	const struct m_conf_url	*m = arg;
-	struct estorage		*st = staged_find(m->storage);
-	struct eurl		*u;
+	const struct m_conf_url *m = arg;
 
-	if ((u = calloc(1, sizeof(*u))) == NULL ||
-	    (u->host = strdup(m->host)) == NULL ||
-	    (u->path = strdup(m->path)) == NULL ||
-	    (u->sock = strdup(m->sock)) == NULL)
-		fatal(NULL);
-	u->id = m->id;
-	u->kind = m->kind;
-	u->port = m->port;
-	TAILQ_INSERT_TAIL(&st->urls, u, entry);
+	eurl_new(staged_find(m->storage), m);
 }
 
 void
@@ -766,33 +557,17 @@ take_ibuf(struct ibuf *to, struct ibuf *from)
 	*from = t;
 }
 
-/* What is asked for now would be the word of the urls of before. */
-static void
-doc_stop(struct estorage *st)
-{
-	if (st->doc == NULL)
-		return;
-	hreq_cancel(st->doc);
-	st->doc = NULL;
-	st->state = STORAGE_UNKNOWN;
-}
-
 /* The storage goes on with what its new configuration says. */
 static void
 estorage_change(struct estorage *st, struct estorage *new)
 {
-	struct eurl		*u;
-	struct tls_config	*tls;
+	struct tls_config *tls;
 
 	eevents_stop(st);
-	doc_stop(st);
-	wanted_obsolete(st);
 	epool_close(st);
-	urls_free(st);
-	while ((u = TAILQ_FIRST(&new->urls)) != NULL) {
-		TAILQ_REMOVE(&new->urls, u, entry);
-		TAILQ_INSERT_TAIL(&st->urls, u, entry);
-	}
+	eurl_take(st, new);
+	free(st->store);
+	st->store = NULL;
 	take_text(&st->token, &new->token);
 	take_ibuf(&st->ca, &new->ca);
 	take_ibuf(&st->cert, &new->cert);
@@ -801,8 +576,8 @@ estorage_change(struct estorage *st, struct estorage *new)
 	st->tls = new->tls;
 	new->tls = tls;
 	st->without = new->without;
-	if (st->state == STORAGE_UP)
-		st->state = STORAGE_UNKNOWN;
+	st->health = new->health;
+	st->state = STORAGE_UNKNOWN;
 	estorage_ask(st);
 }
 
@@ -828,7 +603,7 @@ estorage_update(struct estorage *st, struct estorage *new)
 	    !ibuf_same(&st->ca, &new->ca) ||
 	    !ibuf_same(&st->cert, &new->cert) ||
 	    !ibuf_same(&st->key, &new->key) || st->without != new->without ||
-	    st->stale) {
+	    st->health != new->health || st->stale) {
 		st->stale = 0;
 		estorage_change(st, new);
 	}
@@ -846,7 +621,7 @@ estorage_conf_commit(void)
 		if (new != NULL || st->stale)
 			continue;
 		st->stale = 1;
-		doc_stop(st);
+		eurl_stop_all(st);
 		st->state = STORAGE_UNKNOWN;
 		elocal_free(st->local);
 		st->local = NULL;
@@ -858,7 +633,7 @@ estorage_conf_commit(void)
 	}
 	while ((new = TAILQ_FIRST(&staged)) != NULL) {
 		TAILQ_REMOVE(&staged, new, entry);
-		if ((st = any_find(new->id)) != NULL) {
+		if ((st = estorage_any(new->id)) != NULL) {
 			estorage_update(st, new);
 			estorage_free(new);
 			continue;
@@ -902,21 +677,29 @@ caps_text(const struct estorage *st, char *buf, size_t len)
 		}
 }
 
-static void
-url_text(const struct estorage *st, char *buf, size_t len)
+/* Between two times, the first of which may be 0: never. */
+static uint32_t
+show_secs(time_t t, time_t secs)
 {
-	static const char *const scheme[] = { "http://", "https://",
-	    "unix:" };
-	const struct eurl *u = TAILQ_FIRST(&st->urls);
+	return t == 0 ? UINT32_MAX : secs < 0 ? 0 : (uint32_t)secs;
+}
 
-	buf[0] = '\0';
-	if (u == NULL)
-		return;
-	if (u->kind == URL_UNIX)
-		snprintf(buf, len, "unix:%s:%s", u->sock, u->path);
-	else
-		snprintf(buf, len, "%s%s:%u%s", scheme[u->kind], u->host,
-		    u->port, u->path);
+/* A row for each URL; what is said of the storage stands in all of them. */
+static void
+show_url(struct proc_peer *p, uint32_t req, const struct eurl *u,
+    struct m_ctl_storage *m)
+{
+	char url[1400];
+
+	eurl_text(u, url, sizeof(url));
+	m->url = url;
+	m->breaker = eurl_state_text(u);
+	m->failures = u->failures;
+	m->opened = u->opened;
+	m->probed = show_secs(u->probed, tmo_now() - u->probed);
+	m->probe = show_secs(u->probe_at, u->probe_at - tmo_now());
+	m->error = u->error;
+	proc_send(p, M_ctl_storage, 0, req, -1, m);
 }
 
 void
@@ -924,7 +707,8 @@ estorage_show(struct proc_peer *p, uint32_t req)
 {
 	struct m_ctl_storage	 m;
 	const struct estorage	*st;
-	char			 me[32], url[1400], caps[512], ev[64];
+	const struct eurl	*u;
+	char			 me[32], caps[512], ev[64];
 
 	snprintf(me, sizeof(me), "engine/%u", proc_self.slot);
 	TAILQ_FOREACH(st, &estorages, entry) {
@@ -933,8 +717,6 @@ estorage_show(struct proc_peer *p, uint32_t req)
 		memset(&m, 0, sizeof(m));
 		m.process = me;
 		m.name = st->name;
-		url_text(st, url, sizeof(url));
-		m.url = url;
 		m.server = st->server;
 		m.state = state_text(st);
 		snprintf(ev, sizeof(ev), "%s", !estorage_has(st, CAP_EVENTS) ?
@@ -946,7 +728,8 @@ estorage_show(struct proc_peer *p, uint32_t req)
 		m.busy = epool_busy(st);
 		m.requests = st->requests;
 		m.errors = st->errors;
-		proc_send(p, M_ctl_storage, 0, req, -1, &m);
+		TAILQ_FOREACH(u, &st->urls, entry)
+			show_url(p, req, u, &m);
 	}
 }
 
@@ -981,6 +764,5 @@ estorage_stats(struct proc_peer *p, uint32_t req)
 void
 estorage_init(void)
 {
-	slots_init(&wanted);
-	tmo_class_init(&retry_class, RETRY_SECS, retry_fired);
+	eurl_init();
 }

@@ -205,6 +205,7 @@ send_storages(struct child *c, const struct conf *conf)
 		m.embedded = st->dir != NULL;
 		m.without = st->without;
 		m.index = (uint8_t)st->index;
+		m.health = st->health;
 		token = NULL;
 		if (c->role == ROLE_ENGINE && st->token.data != NULL &&
 		    (token = strndup((const char *)st->token.data,

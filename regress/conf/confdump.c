@@ -78,6 +78,8 @@ dump_storages(const struct conf *c)
 			    (unsigned long long)st->index_size);
 		else if (st->index == INDEX_NO)
 			printf("\tindex no\n");
+		if (st->health != 10)
+			printf("\thealth %u\n", st->health);
 		if (st->without != 0)
 			printf("\twithout %#llx\n",
 			    (unsigned long long)st->without);

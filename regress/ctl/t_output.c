@@ -138,28 +138,34 @@ ATF_TC_WITHOUT_HEAD(storages);
 ATF_TC_BODY(storages, tc)
 {
 	static const struct m_ctl_storage m = { "engine/0", "main",
-	    "unix:/s:/v1", "mstored 1", "up", "on", "write modseq", 3, 1, 7,
-	    0 };
+	    "unix:/s:/v1", "mstored 1", "up", "half-open", 2, 1, 61,
+	    UINT32_MAX, "refused", "on", "write modseq", 3, 1, 7, 0 };
 
 	begin(0, M_ctl_storage);
 	row(&m);
 	row(&m);
 	end("storage       main\nprocess       engine/0\n"
 	    "url           unix:/s:/v1\nserver        mstored 1\n"
-	    "state         up\nevents        on\n"
+	    "state         up\nbreaker       half-open\n"
+	    "failures      2\nopened        1\nprobed        1m01s\n"
+	    "probe         -\nerror         refused\nevents        on\n"
 	    "capabilities  write modseq\nconnections   3\n"
 	    "busy          1\nrequests      7\nerrors        0\n"
 	    "\n"
 	    "storage       main\nprocess       engine/0\n"
 	    "url           unix:/s:/v1\nserver        mstored 1\n"
-	    "state         up\nevents        on\n"
+	    "state         up\nbreaker       half-open\n"
+	    "failures      2\nopened        1\nprobed        1m01s\n"
+	    "probe         -\nerror         refused\nevents        on\n"
 	    "capabilities  write modseq\nconnections   3\n"
 	    "busy          1\nrequests      7\nerrors        0\n");
 	begin(1, M_ctl_storage);
 	row(&m);
 	end("[\n{\"storage\":\"main\",\"process\":\"engine/0\","
 	    "\"url\":\"unix:/s:/v1\",\"server\":\"mstored 1\","
-	    "\"state\":\"up\",\"events\":\"on\","
+	    "\"state\":\"up\",\"breaker\":\"half-open\","
+	    "\"failures\":2,\"opened\":1,\"probed\":61,"
+	    "\"probe\":null,\"error\":\"refused\",\"events\":\"on\","
 	    "\"capabilities\":\"write modseq\",\"connections\":3,"
 	    "\"busy\":1,\"requests\":7,\"errors\":0}\n]\n");
 }

@@ -419,6 +419,7 @@ class Nonsense(Fault):
             req = self.ask('st_mailbox', mailbox='m')
             self.backend.next().answer(simple(200, 'x/y', data))
             self.result('NONSENSE', req=req)
+            self.fine()                 # or the breaker would open
         req = self.ask('st_mailbox', mailbox='m')
         self.backend.next().try_answer(simple(200, 'x/y', b' ' * 300000))
         self.result('NONSENSE', req=req)
@@ -498,7 +499,7 @@ class Nonsense(Fault):
             self.answers(req=req)
             while not self.backend.requests.empty():
                 self.backend.next().hang_up()
-        self.fine()
+            self.fine()
 
 
 class Silence(Fault):
@@ -506,16 +507,18 @@ class Silence(Fault):
         """never, a byte, half a head, half a body: an error in time, and
         the others unharmed"""
         self.begin(t_backend=1, pool=8)
-        reqs = []
-        for data in (b'', b'H', PLAIN[:-2], PLAIN + lines(HEADER, ROW),
-                     b'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nx'):
-            reqs.append(self.list())
-            self.backend.next().answer(data)
-        self.fine()
-        for req in reqs:
-            m = self.answers(req=req)[-1]
-            self.assertEqual(ST['UNAVAILABLE'], m.code)
-        self.fine()
+        for some in ((b'', b'H', PLAIN[:-2]), (
+                PLAIN + lines(HEADER, ROW),
+                b'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nx')):
+            reqs = []
+            for data in some:
+                reqs.append(self.list())
+                self.backend.next().answer(data)
+            self.fine()
+            for req in reqs:
+                m = self.answers(req=req)[-1]
+                self.assertEqual(ST['UNAVAILABLE'], m.code)
+            self.fine()
 
     def test_trickle(self):
         """slowly, but surely"""
@@ -540,7 +543,7 @@ class Silence(Fault):
             r.hang_up()
             m = self.answers(req=req)[-1]
             self.assertIn(m.code, (ST['UNAVAILABLE'], ST['CUT']))
-        self.fine()
+            self.fine()
 
 
 class Upload(Fault):
