@@ -7,6 +7,16 @@
 #define ID_MAX		255
 #define CACHE_MAX	32768
 
+int
+strow_id_ok(const char *s)
+{
+	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	size_t n = strspn(s, chars);
+
+	return n > 0 && n <= ID_MAX && s[n] == '\0';
+}
+
 static int
 put_text(struct ibuf *b, const char *s, size_t max)
 {
@@ -75,6 +85,12 @@ get_text(struct ibuf *b, const char **s, size_t max)
 }
 
 static int
+get_id(struct ibuf *b, const char **s)
+{
+	return get_text(b, s, ID_MAX) == -1 || !strow_id_ok(*s) ? -1 : 0;
+}
+
+static int
 get_row(struct ibuf *b, struct st_row *r)
 {
 	uint64_t n64;
@@ -88,7 +104,7 @@ get_row(struct ibuf *b, struct st_row *r)
 	r->has = n16;
 	if (r->has & ROW_FLAGS && get_text(b, &r->flags, FLAGS_MAX) == -1)
 		return -1;
-	if (r->has & ROW_ID && get_text(b, &r->id, ID_MAX) == -1)
+	if (r->has & ROW_ID && get_id(b, &r->id) == -1)
 		return -1;
 	if (r->has & ROW_SIZE && ibuf_get_n64(b, &r->size) == -1)
 		return -1;
@@ -110,7 +126,7 @@ get_row(struct ibuf *b, struct st_row *r)
 			return -1;
 		r->savedate = (int64_t)n64;
 	}
-	if (r->has & ROW_THREADID && get_text(b, &r->threadid, ID_MAX) == -1)
+	if (r->has & ROW_THREADID && get_id(b, &r->threadid) == -1)
 		return -1;
 	return 0;
 }

@@ -40,6 +40,12 @@ struct st_row {
 	const char	*threadid;
 };
 
+/*
+ * Is it an id?  Letters, digits, "-" and "_", and so neither "/" nor "..",
+ * which would make a path that leads to somebody else; nor what would end
+ * the line in which a mail client is told of it.
+ */
+int	strow_id_ok(const char *);
 /* Appends; -1 (errno) on failure, the buffer as it was. */
 int	strow_put(struct ibuf *, const struct st_row *);
 /* 1 and the next row, 0 at the end, -1 with EBADMSG. */

@@ -615,7 +615,6 @@ int		 nd_flags(struct json *, int, struct ibuf *);
 int		 nd_text(struct json *, int, char *, size_t);
 /* An id of a mailbox or a content: it will stand in a path. */
 int		 nd_id(struct json *, int, char *, size_t);
-int		 nd_id_ok(const char *);
 int		 nd_row(struct json *, struct ereq *, uint32_t);
 /* Sends a set in as many messages as it needs. */
 void		 nd_send_set(struct ereq *, enum msg_type,

@@ -55,24 +55,10 @@ nd_text(struct json *j, int i, char *buf, size_t size)
 	return 0;
 }
 
-/*
- * Letters, digits, "-" and "_", and so neither "/" nor "..", which would
- * make a path that leads to somebody else.
- */
-int
-nd_id_ok(const char *s)
-{
-	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789-_";
-	size_t n = strspn(s, chars);
-
-	return n > 0 && n <= 255 && s[n] == '\0';
-}
-
 int
 nd_id(struct json *j, int i, char *buf, size_t size)
 {
-	if (nd_text(j, i, buf, size) == -1 || !nd_id_ok(buf))
+	if (nd_text(j, i, buf, size) == -1 || !strow_id_ok(buf))
 		return -1;
 	return 0;
 }

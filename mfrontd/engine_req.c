@@ -268,7 +268,7 @@ ereq_may(struct epeer *ep, struct imsg *msg, const struct call *c,
 	if (c->id == NONE)
 		return ST_OK;
 	memcpy(&id, (const char *)arg + c->id, sizeof(id));
-	return nd_id_ok(id) ? ST_OK : ST_BAD_REQUEST;
+	return strow_id_ok(id) ? ST_OK : ST_BAD_REQUEST;
 }
 
 void

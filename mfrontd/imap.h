@@ -227,6 +227,7 @@ struct iacct {
 	struct streq	 rq;
 	struct mbox	*fresh;		/* being read */
 	size_t		 nfresh;
+	size_t		 freshcap;
 	struct iops	 waiters;
 	/* where subscriptions are in the storage's dict, as last seen there */
 	int		 subs_known;	/* 0: everything is subscribed */
@@ -389,6 +390,8 @@ struct mirror {
 	int		 again;		/* heard something while asking */
 	int		 by_check;	/* it was the belt that asked */
 	struct m_st_head head;		/* of the answer that comes in */
+	uint32_t	 listed;	/* messages in it so far */
+	int		 toomany;	/* there were more than can be served */
 	struct flagmap	 fresh;		/* a list being read */
 	struct uidset	 before;	/* uids when it was asked */
 	struct uidset	 touched;	/* flags changed, being read */

@@ -107,22 +107,39 @@ mbox_update(struct mbox *mb, const struct m_st_mbox *m)
 	mb->stale = 0;
 }
 
+/* Room for one more, all zero. */
+static struct mbox *
+iacct_add(struct iacct *a)
+{
+	struct mbox	*mb;
+	size_t		 cap;
+
+	if (a->nfresh == a->freshcap) {
+		cap = a->freshcap == 0 ? 16 : a->freshcap * 2;
+		mb = recallocarray(a->fresh, a->freshcap, cap, sizeof(*mb));
+		if (mb == NULL)
+			fatal(NULL);
+		a->fresh = mb;
+		a->freshcap = cap;
+	}
+	return &a->fresh[a->nfresh++];
+}
+
 static void
 iacct_row(struct iacct *a, const struct m_st_mbox *m)
 {
-	struct mbox *mb;
+	struct mbox	*mb;
+	const char	*objectid = m->objectid;
 
 	/* a name that could not be told to a client is not shown */
 	if (!list_name_ok(m->name, strlen(m->name)))
 		return;
-	mb = recallocarray(a->fresh, a->nfresh, a->nfresh + 1, sizeof(*mb));
-	if (mb == NULL)
-		fatal(NULL);
-	a->fresh = mb;
-	mb += a->nfresh++;
+	if (!strow_id_ok(objectid))
+		objectid = "";
+	mb = iacct_add(a);
 	if ((mb->name = strdup(m->name)) == NULL ||
 	    (mb->roles = strdup(m->roles)) == NULL ||
-	    (mb->objectid = strdup(m->objectid)) == NULL ||
+	    (mb->objectid = strdup(objectid)) == NULL ||
 	    (*m->id != '\0' && (mb->id = strdup(m->id)) == NULL))
 		fatal(NULL);
 	mbox_update(mb, m);
@@ -240,6 +257,14 @@ iacct_subscribed(struct iacct *a, int known, struct sublist *l,
 }
 
 static void
+iacct_forget(struct iacct *a)
+{
+	mboxes_free(a->fresh, a->nfresh);
+	a->fresh = NULL;
+	a->nfresh = a->freshcap = 0;
+}
+
+static void
 iacct_end(struct iacct *a, const struct m_st_end *end)
 {
 	a->asker = NULL;
@@ -248,14 +273,12 @@ iacct_end(struct iacct *a, const struct m_st_end *end)
 		a->mboxes = a->fresh;
 		a->n = a->nfresh;
 		a->fresh = NULL;
-		a->nfresh = 0;
+		a->nfresh = a->freshcap = 0;
 		mboxes_sort(a);
 		subs_renew(a);
 		a->epoch = a->changed ? 0 : a->asked;
 	}
-	mboxes_free(a->fresh, a->nfresh);
-	a->fresh = NULL;
-	a->nfresh = 0;
+	iacct_forget(a);
 	iop_wake(&a->waiters, end->code, end->text);
 }
 
@@ -276,9 +299,7 @@ iacct_ask(struct iacct *a, struct imap *s)
 	struct m_st_mailboxes	 m = { 0 };
 	struct imount		*mt = imount_by_acct(s, a->acct);
 
-	mboxes_free(a->fresh, a->nfresh);
-	a->fresh = NULL;
-	a->nfresh = 0;
+	iacct_forget(a);
 	a->asked = 0;
 	a->changed = 0;
 	a->asker = &s->ls;

@@ -321,9 +321,11 @@ get_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 	lsession_timeout(&c->op->s->ls, LT_COMMAND);
 	if (type == M_st_data) {
+		/* only what goes beyond its credit does not fit */
 		if (ibuf_add(&c->data, d->data.p, d->data.len) == -1)
-			fatal(NULL);
-		message_forward(c);
+			carry_failed(c, ST_NONSENSE);
+		else
+			message_forward(c);
 	} else if (type != M_st_end) {
 		return;
 	} else if (end->code == ST_OK) {

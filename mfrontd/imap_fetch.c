@@ -69,6 +69,7 @@ fetch_cleanup(struct iop *op)
 	uidset_fini(&f->todo);
 	uidset_fini(&f->listing);
 	uidset_fini(&f->block);
+	uidset_fini(&f->asked);
 	uidset_fini(&f->seen);
 	uidset_fini(&f->held);
 	uidset_fini(&f->own.touched);
@@ -289,7 +290,9 @@ fetch_rows(struct iop *op, const struct m_st_rows *rows)
 	ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
 	uidset_init(&set);
 	while (strow_get(&b, &row) == 1) {
-		if (msg_set_get(&row.uids, &set) == -1)
+		/* a row may name more than there is */
+		if (msg_set_get(&row.uids, &set) == -1 ||
+		    uidset_intersect(&set, &f->asked) == -1)
 			fatal(NULL);
 		for (uid = uidset_first(&it, &set); uid != 0;
 		    uid = uidset_next(&it)) {
@@ -424,7 +427,6 @@ fetch_list_more(struct iop *op)
 {
 	struct fetch	*f = op->data;
 	struct m_st_list q;
-	struct uidset	 ask;
 
 	if (st_active(&op->rq) || f->todo.n == 0)
 		return;
@@ -434,40 +436,39 @@ fetch_list_more(struct iop *op)
 		return;
 	uidset_clear(&f->listing);
 	set_take(&f->todo, &f->listing, SET_RANGES);
-	uidset_init(&ask);
-	if (uidset_copy(&ask, &f->listing) == -1)
+	if (uidset_copy(&f->asked, &f->listing) == -1)
 		fatal(NULL);
-	fetch_block(op, &ask);
+	fetch_block(op, &f->asked);
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
-	q.uids = msg_set_of(&ask);
+	q.uids = msg_set_of(&f->asked);
 	q.fields = fetch_fields(f);
 	q.since = f->since;
 	q.credit = LIST_CREDIT;
 	f->owed = 0;
 	f->listed = 0;
 	iop_ask(op, M_st_list, &q, list_answer);
-	uidset_fini(&ask);
 }
 
 /* contents */
 
 static void
-content_end(struct fmsg *m, const struct m_st_end *end)
+content_end(struct fmsg *m, enum st_code code)
 {
 	struct iop	*op = m->op;
 
-	if (end->code == ST_OK) {
-		part_content_end(m);
-	} else if (m->streaming) {
+	if (code == ST_OK && part_content_end(m) == -1)
+		code = ST_CUT;
+	if (code != ST_OK && m->streaming) {
 		/* a literal that was begun cannot be taken back */
 		log_warnx("a message's content was cut off: %s",
-		    st_error(end->code)->text);
+		    st_error(code)->text);
 		lsession_end(&op->s->ls, "backend failed in a literal");
 		return;
-	} else
-		m->failed = end->code;
+	}
+	if (code != ST_OK)
+		m->failed = (int)code;
 	fetch_pump(op);
 }
 
@@ -475,18 +476,22 @@ static void
 content_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct fmsg	*m = rq->arg;
+	const struct m_st_data *d = arg;
+	const struct m_st_end *end = arg;
 	struct iop	*op = m->op;
 
 	/* no more than what is queued is sent then */
 	if (op->s->ls.flags & LS_ENDING)
 		return;
 	lsession_timeout(&op->s->ls, LT_COMMAND);
-	if (type == M_st_data) {
-		part_content(m, ((const struct m_st_data *)arg)->data.p,
-		    ((const struct m_st_data *)arg)->data.len);
+	if (type == M_st_data && part_content(m, d->data.p,
+	    d->data.len) == -1) {
+		st_cancel(rq);
+		content_end(m, ST_NONSENSE);
+	} else if (type == M_st_data)
 		part_credit(m);
-	} else if (type == M_st_end)
-		content_end(m, arg);
+	else if (type == M_st_end)
+		content_end(m, (enum st_code)end->code);
 }
 
 /* Asks for bytes of a message; credit is given as they are used. */

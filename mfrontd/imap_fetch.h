@@ -74,6 +74,7 @@ struct fkeep {
 struct fetch {
 	struct uidset	 todo;		/* not asked for yet */
 	struct uidset	 listing;	/* asked for, of these the rows count */
+	struct uidset	 asked;		/* those, and neighbours to keep */
 	struct uidset	 block;
 	struct uidset	 seen;		/* to get \Seen */
 	struct uidset	 held;		/* rows kept back */
@@ -106,8 +107,9 @@ void	 part_use_summary(struct fmsg *);
 /* Starts to get what the message needs; for the first, also what streams. */
 void	 part_prepare(struct fmsg *, int);
 enum part_state part_put(struct fmsg *);
-void	 part_content(struct fmsg *, const void *, size_t);
-void	 part_content_end(struct fmsg *);
+/* What came of it, and its end; -1: not what was asked for. */
+int	 part_content(struct fmsg *, const void *, size_t);
+int	 part_content_end(struct fmsg *);
 /* Gives credit for what was used. */
 void	 part_credit(struct fmsg *);
 

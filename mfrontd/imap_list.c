@@ -602,7 +602,8 @@ create_answer(struct streq *rq, enum msg_type type, const void *arg)
 	const struct m_st_mbox	*m = arg;
 	char			 code[512];
 
-	if (type == M_st_mbox && op->data == NULL && *m->objectid != '\0' &&
+	if (type == M_st_mbox && op->data == NULL &&
+	    strow_id_ok(m->objectid) &&
 	    (op->data = strdup(m->objectid)) == NULL)
 		fatal(NULL);
 	if (type != M_st_end || op->data == NULL ||

@@ -20,6 +20,7 @@
 
 #define CHANGES_MAX	64	/* told apart; older ones are joined */
 #define ROWS_MAX	4096	/* cached of one mailbox */
+#define MESSAGES_MAX	(1U << 26)	/* of a mailbox that can be served */
 #define LIST_CREDIT	(512 * 1024)
 
 static TAILQ_HEAD(, mirror) mirrors = TAILQ_HEAD_INITIALIZER(mirrors);
@@ -304,15 +305,27 @@ flags_of_storage(struct flags *f, const char *text)
 	return id == FLAGS_ERR ? FLAGS_EMPTY : id;
 }
 
+/*
+ * A row names as many messages as it likes, and some of what is asked of a
+ * mailbox is done for each of them.
+ */
 static void
-map_row(struct flagmap *map, const struct st_row *row, struct uidset *set)
+map_row(struct mirror *m, struct flagmap *map, const struct st_row *row,
+    struct uidset *set)
 {
 	const char	*text = row->has & ROW_FLAGS ? row->flags : "";
 	uint32_t	 id;
 
 	id = flags_of_storage(&map->flags, text);
-	if (msg_set_get(&row->uids, set) == -1 ||
-	    flagmap_put(map, set, id) == -1)
+	if (msg_set_get(&row->uids, set) == -1)
+		fatal("mirror");
+	if (uidset_count(set) > MESSAGES_MAX - m->listed) {
+		m->toomany = 1;
+		uidset_clear(set);
+		return;
+	}
+	m->listed += uidset_count(set);
+	if (flagmap_put(map, set, id) == -1)
 		fatal("mirror");
 }
 
@@ -369,7 +382,7 @@ change_row(struct mirror *m, const struct st_row *row)
 
 	uidset_init(&set);
 	uidset_init(&new);
-	map_row(&m->map, row, &set);
+	map_row(m, &m->map, row, &set);
 	if (uidset_copy(&new, &set) == -1 ||
 	    uidset_subtract(&new, &m->before) == -1 ||
 	    uidset_union(&m->added, &new) == -1 ||
@@ -393,7 +406,7 @@ mirror_rows(struct mirror *m, const struct m_st_rows *rows)
 	uidset_init(&set);
 	while ((r = strow_get(&b, &row)) == 1) {
 		if (m->filling)
-			map_row(&m->fresh, &row, &set);
+			map_row(m, &m->fresh, &row, &set);
 		else
 			change_row(m, &row);
 	}
@@ -433,31 +446,40 @@ mirror_head(struct mirror *m, const struct m_st_head *h)
 	    h->flags);
 }
 
-/*
- * A new list replaces the old: whose flags differ?  By text, since the two
- * maps have tables of their own.
- */
+/* By text, since the two maps have tables of their own. */
+static int
+map_same(struct mirror *m, uint32_t fresh, uint32_t old)
+{
+	const char	*a, *b;
+	size_t		 alen, blen;
+
+	a = flags_text(&m->fresh.flags, fresh, &alen);
+	b = flags_text(&m->map.flags, old, &blen);
+	return a != NULL && b != NULL && alen == blen &&
+	    memcmp(a, b, alen) == 0;
+}
+
+/* A new list replaces the old: whose flags differ? */
 static void
 map_diff(struct mirror *m, struct uidset *out)
 {
-	struct flagmap_iter	 it;
-	uint32_t		 lo, hi, id, uid, old;
-	const char		*a, *b;
-	size_t			 alen, blen;
+	struct flagmap_iter	 it, was;
+	struct uidset		 run;
+	uint32_t		 lo, hi, id, wlo, whi, old;
 
+	uidset_init(&run);
 	flagmap_iter(&it, &m->fresh, &m->map.uids);
 	while (flagmap_next(&it, &lo, &hi, &id)) {
-		a = flags_text(&m->fresh.flags, id, &alen);
-		for (uid = lo; uid <= hi && uid != 0; uid++) {
-			old = flagmap_get(&m->map, uid);
-			b = flags_text(&m->map.flags, old, &blen);
-			if (a != NULL && b != NULL && alen == blen &&
-			    memcmp(a, b, alen) == 0)
-				continue;
-			if (uidset_add(out, uid, uid) == -1)
+		uidset_clear(&run);
+		if (uidset_add(&run, lo, hi) == -1)
+			fatal(NULL);
+		flagmap_iter(&was, &m->map, &run);
+		while (flagmap_next(&was, &wlo, &whi, &old))
+			if (!map_same(m, id, old) &&
+			    uidset_add(out, wlo, whi) == -1)
 				fatal(NULL);
-		}
 	}
+	uidset_fini(&run);
 }
 
 static void
@@ -575,8 +597,14 @@ mirror_gone(struct mirror *m)
 static void
 mirror_list_end(struct mirror *m, const struct m_st_end *end)
 {
+	static const struct m_st_end nonsense = { .code = ST_NONSENSE };
 	struct lsession *ls = m->asker;
 
+	if (end->code == ST_OK && m->toomany) {
+		log_warnx("a mailbox with more than %u messages",
+		    MESSAGES_MAX);
+		end = &nonsense;
+	}
 	if (end->code == ST_NO_SUCH_MAILBOX ||
 	    end->code == ST_NO_SUCH_ACCOUNT) {
 		mirror_gone(m);
@@ -657,6 +685,8 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 		q.since = m->modseq;
 		q.fields |= ROW_MODSEQ;
 	}
+	m->listed = 0;
+	m->toomany = 0;
 	uidset_clear(&m->touched);
 	stamps_clear(m);
 	/* whose asker went before it was answered are new still */

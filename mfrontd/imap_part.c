@@ -154,7 +154,8 @@ put_bytes(struct io *io, const void *p, size_t len)
 		*q++ = 0x80;
 }
 
-void
+/* Returns -1 for more than was asked for. */
+int
 part_content(struct fmsg *m, const void *p, size_t len)
 {
 	struct io *io = &m->op->s->ls.io;
@@ -162,7 +163,7 @@ part_content(struct fmsg *m, const void *p, size_t len)
 	m->used += (uint32_t)len;
 	if (m->whole) {
 		if (ibuf_add(&m->data, p, len) == -1)
-			fatal(NULL);
+			return -1;
 	} else if (m->scanning) {
 		if (summary_feed(m->maker, p, len) == -1)
 			fatal("summary");
@@ -170,9 +171,12 @@ part_content(struct fmsg *m, const void *p, size_t len)
 		if (imapout_filter_feed(&m->filter, p, len, &m->out) == -1)
 			m->incomplete = 1;
 	} else if (m->streaming) {
-		m->left -= len < m->left ? len : m->left;
+		if (len > m->left)
+			return -1;
+		m->left -= len;
 		put_bytes(io, p, len);
 	}
+	return 0;
 }
 
 void
@@ -184,9 +188,16 @@ part_credit(struct fmsg *m)
 	m->used = 0;
 }
 
-void
+/*
+ * Returns -1 if it was less than was asked for: a literal's length has been
+ * told by then, and sections are looked for in all of a message.
+ */
+int
 part_content_end(struct fmsg *m)
 {
+	if ((m->whole && ibuf_size(&m->data) != m->size) ||
+	    (m->streaming && m->left > 0))
+		return -1;
 	if (m->whole) {
 		m->whole = 0;
 		m->have_data = 1;
@@ -201,6 +212,7 @@ part_content_end(struct fmsg *m)
 	} else if (m->streaming) {
 		m->streaming = 0;
 	}
+	return 0;
 }
 
 /* items */

@@ -232,6 +232,7 @@ query_answer(struct streq *rq, enum msg_type type, const void *arg)
 	else if (type == M_st_found) {
 		uidset_init(&set);
 		if (msg_set_get(&m->uids, &set) == -1 ||
+		    uidset_intersect(&set, &op->s->view->snap->uids) == -1 ||
 		    uidset_union(m->maybe ? &s->query->hi : &s->query->lo,
 		    &set) == -1)
 			fatal(NULL);

@@ -11,6 +11,7 @@
 #include "log.h"
 
 #define NUMBER_MAX	((uint64_t)INT64_MAX)	/* of IMAP's number64 */
+#define ROOTS_MAX	100			/* of a mailbox */
 
 /* A quota root as it came: roots are told when all are there. */
 struct qroot {
@@ -87,7 +88,7 @@ quota_root(struct iop *op, const struct m_st_quota_root *m)
 	struct quota	*q = op->data;
 	struct qroot	*r;
 
-	if (!root_limits(m) ||
+	if (!root_limits(m) || q->n == ROOTS_MAX ||
 	    (q->wanted != NULL && strcmp(q->wanted, m->name) != 0))
 		return;
 	r = recallocarray(q->roots, q->n, q->n + 1, sizeof(*r));

@@ -410,18 +410,22 @@ hmsg_end(struct hmsg *m, const struct m_st_end *end)
 	sort_pump(op);
 }
 
+/* More than was asked for is of another message, or made up. */
 static void
 hmsg_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
+	static const struct m_st_end nonsense = { .code = ST_NONSENSE };
 	struct hmsg		*m = rq->arg;
 	const struct m_st_data	*d = arg;
 
 	lsession_timeout(&m->op->s->ls, LT_COMMAND);
-	if (type == M_st_data) {
-		if (ibuf_add(&m->head, d->data.p, d->data.len) == -1)
-			fatal(NULL);
+	if (type == M_st_data && ibuf_add(&m->head, d->data.p,
+	    d->data.len) == -1) {
+		st_cancel(rq);
+		hmsg_end(m, &nonsense);
+	} else if (type == M_st_data)
 		st_credit(rq, (uint32_t)d->data.len);
-	} else if (type == M_st_end)
+	else if (type == M_st_end)
 		hmsg_end(m, arg);
 }
 

@@ -150,21 +150,44 @@ view_put_fetch(struct iview *v, uint32_t seq, uint32_t uid, uint64_t modseq,
 
 /* telling */
 
-static void
-sync_expunged(struct iview *v, const struct uidset *gone)
+/* From the end, so that no number changes what comes after it. */
+static uint32_t
+put_expunged(struct iview *v, const struct uidset *gone)
 {
 	struct ibuf	*b = imap_out(v->s);
-	uint32_t	 i, uid, seq;
+	uint32_t	 i, uid, n = 0;
 
-	/* from the end, so that no number changes what comes after it */
 	for (i = gone->n; i-- > 0;)
 		for (uid = gone->r[i].hi; uid >= gone->r[i].lo; uid--) {
-			seq = uidset_rank(&v->snap->uids, uid);
+			if ((++n & 63) == 0 && imap_full(v->s))
+				return uid;
 			(void)ibuf_adds(b, "* ");
-			(void)ibuf_addu(b, seq);
+			(void)ibuf_addu(b, uidset_rank(&v->snap->uids, uid));
 			(void)ibuf_adds(b, " EXPUNGE\r\n");
 		}
-	(void)uidset_subtract(&v->recent, gone);
+	return 0;
+}
+
+/*
+ * Of very many the client reads some before the next: those stay in gone,
+ * and 1 is returned.
+ */
+static int
+sync_expunged(struct iview *v, struct uidset *gone)
+{
+	struct uidset	told;
+	uint32_t	uid = put_expunged(v, gone);
+
+	uidset_init(&told);
+	uidset_move(&told, gone);
+	if (uid != 0 && (uidset_copy(gone, &told) == -1 ||
+	    uidset_remove(gone, uid + 1, UINT32_MAX) == -1 ||
+	    uidset_subtract(&told, gone) == -1))
+		fatal(NULL);
+	if (uidset_subtract(&v->recent, &told) == -1)
+		fatal(NULL);
+	uidset_fini(&told);
+	return uid != 0;
 }
 
 static void
@@ -225,14 +248,18 @@ sync_snap(const struct iview *v, const struct uidset *late,
 	return sn;
 }
 
-/* Messages that came and went; fresh gets those that came. */
-static void
+/*
+ * Messages that came and went; fresh gets those that came.  Returns 1 if
+ * the client has to read first.
+ */
+static int
 sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 {
 	struct uidset	*now = &v->m->snap->uids, gone, late;
+	int		 more = 0;
 
 	if (v->snap == v->m->snap)
-		return;
+		return 0;
 	uidset_init(&gone);
 	uidset_init(&late);
 	if (uidset_copy(&gone, &v->snap->uids) == -1 ||
@@ -240,10 +267,8 @@ sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 	    uidset_copy(fresh, now) == -1 ||
 	    uidset_subtract(fresh, &v->snap->uids) == -1)
 		fatal(NULL);
-	if (expunge && gone.n > 0) {
-		sync_expunged(v, &gone);
-		uidset_clear(&gone);
-	}
+	if (expunge && gone.n > 0)
+		more = sync_expunged(v, &gone);
 	if (sync_late(v, fresh, &late) &&
 	    uidset_subtract(&v->recent, &late) == -1)
 		fatal(NULL);
@@ -256,6 +281,7 @@ sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 	}
 	uidset_fini(&gone);
 	uidset_fini(&late);
+	return more;
 }
 
 /*
@@ -350,7 +376,7 @@ int
 view_sync(struct iview *v, int expunge)
 {
 	struct uidset	fresh;
-	int		more = 0;
+	int		more;
 
 	if (v->m->state != MIRROR_READY)
 		return 0;
@@ -359,7 +385,7 @@ view_sync(struct iview *v, int expunge)
 	if (!view_behind(v))
 		return 0;
 	uidset_init(&fresh);
-	sync_uids(v, expunge, &fresh);
+	more = sync_uids(v, expunge, &fresh);
 	while (!more && v->serial != (v->next != 0 ? v->upto : sync_limit(v)))
 		more = sync_flags(v, &fresh);
 	uidset_fini(&fresh);

@@ -60,20 +60,20 @@ ATF_TC_BODY(ids, tc)
 
 	memset(long_id, 'x', sizeof(long_id));
 	long_id[255] = '\0';
-	ATF_CHECK(nd_id_ok(long_id));
+	ATF_CHECK(strow_id_ok(long_id));
 	long_id[255] = 'x';
 	long_id[256] = '\0';
-	ATF_CHECK(!nd_id_ok(long_id));
-	ATF_CHECK(nd_id_ok("a"));
-	ATF_CHECK(nd_id_ok("AZaz09-_"));
-	ATF_CHECK(!nd_id_ok(""));
-	ATF_CHECK(!nd_id_ok("."));
-	ATF_CHECK(!nd_id_ok(".."));
-	ATF_CHECK(!nd_id_ok("a/b"));
-	ATF_CHECK(!nd_id_ok("a b"));
-	ATF_CHECK(!nd_id_ok("a%2e"));
-	ATF_CHECK(!nd_id_ok("a\n"));
-	ATF_CHECK(!nd_id_ok("\xc3\xa4"));
+	ATF_CHECK(!strow_id_ok(long_id));
+	ATF_CHECK(strow_id_ok("a"));
+	ATF_CHECK(strow_id_ok("AZaz09-_"));
+	ATF_CHECK(!strow_id_ok(""));
+	ATF_CHECK(!strow_id_ok("."));
+	ATF_CHECK(!strow_id_ok(".."));
+	ATF_CHECK(!strow_id_ok("a/b"));
+	ATF_CHECK(!strow_id_ok("a b"));
+	ATF_CHECK(!strow_id_ok("a%2e"));
+	ATF_CHECK(!strow_id_ok("a\n"));
+	ATF_CHECK(!strow_id_ok("\xc3\xa4"));
 }
 
 ATF_TC_WITHOUT_HEAD(rows);

@@ -67,6 +67,42 @@ ATF_TC_BODY(rows, tc)
 	ibuf_fini(&b);
 }
 
+/* What is told to a client must not end the line. */
+ATF_TC_WITHOUT_HEAD(ids);
+ATF_TC_BODY(ids, tc)
+{
+	static const char *const bad[] = { "", "a b", "a\r\nb", "../x", "a)",
+	    "\xc3\xa4", "." };
+	struct uidset set;
+	struct st_row r, g;
+	struct ibuf b;
+	size_t i;
+	int field;
+
+	uidset_init(&set);
+	uidset_add(&set, 7, 7);
+	for (field = ROW_ID; field != 0; field = field == ROW_ID ?
+	    ROW_THREADID : 0) {
+		memset(&r, 0, sizeof(r));
+		r.uids = msg_set_of(&set);
+		r.has = (uint32_t)field;
+		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+			r.id = r.threadid = bad[i];
+			ibuf_init(&b, 1000);
+			ATF_REQUIRE_EQ(0, strow_put(&b, &r));
+			ATF_CHECK_EQ_MSG(-1, strow_get(&b, &g), "%s", bad[i]);
+			ATF_CHECK(!strow_id_ok(bad[i]));
+			ibuf_fini(&b);
+		}
+		r.id = r.threadid = "Az-_09";
+		ibuf_init(&b, 1000);
+		ATF_REQUIRE_EQ(0, strow_put(&b, &r));
+		ATF_CHECK_EQ(1, strow_get(&b, &g));
+		ibuf_fini(&b);
+	}
+	uidset_fini(&set);
+}
+
 ATF_TC_WITHOUT_HEAD(fields);
 ATF_TC_BODY(fields, tc)
 {
@@ -153,6 +189,7 @@ ATF_TC_BODY(slots, tc)
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, rows);
+	ATF_TP_ADD_TC(tp, ids);
 	ATF_TP_ADD_TC(tp, fields);
 	ATF_TP_ADD_TC(tp, errors);
 	ATF_TP_ADD_TC(tp, slots);
