@@ -26,7 +26,7 @@ LAST = 0xffffffff
 INJECTED = '\r\n* INJECTED'
 ALL = sum(1 << bit for name, bit in CAP.items() if name not in (
     'AUTH', 'SCRAM', 'ACL', 'UIDL'))
-LEVEL1 = 1 << CAP['WRITE'] | 1 << CAP['CACHE']
+LEVEL1 = 1 << CAP['WRITE'] | 1 << CAP['CACHE'] | 1 << CAP['DICT']
 
 
 def row(uids, **has):
@@ -277,6 +277,9 @@ class Liar(threading.Thread):
             return [head, ('st_thread', dict(text='(1 2 3)(4)(5 6 7 8 9)'))]
         return [head, ('st_found', dict(uids=[(1, 3)])),
                 ('st_found', dict(uids=[5], maybe=1))]
+
+    def on_st_dict(self, m):
+        return [('st_dict_ok', dict(key=m.key, etag='e', value=''))]
 
     def on_st_quota(self, m):
         return [('st_quota_root', dict(has=15, used=1, limit=9))]
