@@ -262,7 +262,7 @@ static const struct search_row search_table[] = {
 	{ "SUBJECT", search_args_field, KEY_HEADER, 0, SUMMARY, 0,
 	    "Subject" },
 	{ "TEXT", search_args_text, KEY_TEXT, 0, CONTENT },
-	{ "THREADID", search_args_objectid, KEY_THREADID, 0, MIRROR, 0, NULL,
+	{ "THREADID", search_args_objectid, KEY_THREADID, 0, ROW, 0, NULL,
 	    IMAP_EXT_OBJECTID },
 	{ "TO", search_args_field, KEY_HEADER, 0, SUMMARY, 0, "To" },
 	{ "UID", search_args_set, KEY_UID, 0, MIRROR },

@@ -79,6 +79,8 @@ enum st_cap {
  */
 #define CAP_INDEX	((enum st_cap)48)
 #define INDEX_PREFIX	"ix1."
+/* ... and of objectid's details: rows of messages can have a threadid. */
+#define CAP_THREADID	((enum st_cap)49)
 
 extern const char *const st_cap_names[CAP_MAX];
 

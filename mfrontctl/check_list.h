@@ -339,6 +339,8 @@ CHECK("metadata-at-once", "CALLS, Annotate", CAP_METADATA, CAP(CAP_WRITE),
     more_metadata_once, "entries of one request are set wholly or not at all")
 CHECK("objectid", "CALLS, List mailboxes", CAP_OBJECTID, CAP(CAP_WRITE),
     more_objectid, "a mailbox's objectid survives its rename")
+CHECK("threadid", "CALLS, List messages", CAP_OBJECTID, CAP(CAP_WRITE),
+    more_threadid, "messages of one content are in one conversation")
 CHECK("savedate", "CALLS, List messages", CAP_SAVEDATE, CAP(CAP_WRITE),
     more_savedate, "the moment that a message came into this mailbox")
 CHECK("batch", "CALLS, Store several messages", CAP_BATCH, CAP(CAP_WRITE),

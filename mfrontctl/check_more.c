@@ -351,6 +351,59 @@ more_objectid(struct ck *c)
 		check_fail(c, "it is another after the rename");
 }
 
+/* What a message's row has if it is asked for; NULL: null. */
+static const char *
+more_thread(struct ck *c, const struct box *b, uint32_t uid)
+{
+	struct val	*row;
+	const char	*id;
+
+	row = ask_message(c, ask_list(c, b, "?fields=uid,threadid"), uid);
+	if (val_get(row, "threadid") == NULL ||
+	    val_typed(row, "threadid", VAL_NULL) != NULL)
+		return NULL;
+	id = val_text(row, "threadid");
+	if (id == NULL || !form_id(id, strlen(id)))
+		check_fail(c, "uid %u has no good threadid", uid);
+	return id;
+}
+
+static int
+more_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void
+more_threadid(struct ck *c)
+{
+	struct box	*b = ask_box(c, "threadid");
+	struct val	*flag;
+	struct stored	*one, *two;
+	struct copied	*cp;
+	char		*m = ask_new_message(c, 0);
+	const char	*id;
+
+	flag = val_typed(val_get(val_get(c->run->doc, "capabilities"),
+	    "objectid"), "thread", VAL_BOOL);
+	one = ask_store(c, b, "", m, strlen(m));
+	two = ask_store(c, b, "", m, strlen(m));
+	id = more_thread(c, b, one->uid);
+	if ((flag == NULL || !flag->n) && id != NULL)
+		check_fail(c, "a message has one, which is not announced");
+	if (!more_same(id, more_thread(c, b, two->uid)))
+		check_fail(c, "the same content is in another conversation");
+	if (val_get(ask_message(c, ask_list(c, b, "%s", ""), one->uid),
+	    "threadid") != NULL)
+		check_fail(c, "it is there without being asked for");
+	if (!check_has(c, CAP_COPY))
+		return;
+	cp = ask_copy(c, b, check_text(c, "%u", one->uid), b, 0);
+	if (cp->tos.n != 1 || !more_same(id, more_thread(c, b,
+	    cp->tos.u[0])))
+		check_fail(c, "a copy is in another conversation");
+}
+
 static int64_t
 more_saved(struct ck *c, const struct box *b, uint32_t uid)
 {

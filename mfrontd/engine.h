@@ -149,6 +149,7 @@ struct estorage {
 	struct stquery_can	 search;
 	uint32_t		 sort;		/* enum imap_sort, as bits */
 	uint32_t		 thread;	/* enum imap_thread, as bits */
+	int			 threadids;	/* of messages, with objectid */
 
 	/* the pool */
 	struct hconns		 idle;
@@ -204,6 +205,8 @@ void		 estorage_init(void);
 /* Tell one peer (or all: NULL) what is known of a storage. */
 void		 estorage_tell(struct estorage *, struct proc_peer *);
 int		 estorage_has(const struct estorage *, enum st_cap);
+/* Can its rows of messages have a threadid? */
+int		 estorage_threadids(const struct estorage *);
 void		 estorage_show(struct proc_peer *, uint32_t);
 void		 estorage_stats(struct proc_peer *, uint32_t);
 void		 estorage_stat(struct proc_peer *, uint32_t,

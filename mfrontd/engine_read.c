@@ -313,7 +313,7 @@ eread_list(struct ereq *e, const void *arg)
 		e->fields &= ~(uint32_t)ROW_CACHE;
 	if (!estorage_has(e->st, CAP_SAVEDATE))
 		e->fields &= ~(uint32_t)ROW_SAVEDATE;
-	if (!estorage_has(e->st, CAP_OBJECTID))
+	if (!estorage_threadids(e->st))
 		e->fields &= ~(uint32_t)ROW_THREADID;
 	if (!estorage_has(e->st, CAP_MODSEQ))
 		e->fields &= ~(uint32_t)ROW_MODSEQ;

@@ -39,6 +39,12 @@ estorage_has(const struct estorage *st, enum st_cap cap)
 	return (st->caps & ~st->without & CAP(cap)) != 0;
 }
 
+int
+estorage_threadids(const struct estorage *st)
+{
+	return st->threadids && estorage_has(st, CAP_OBJECTID);
+}
+
 /* What the listeners may make use of. */
 static uint64_t
 usable_caps(const struct estorage *st)
@@ -46,7 +52,8 @@ usable_caps(const struct estorage *st)
 	int index = st->index == INDEX_LOCAL ? st->local != NULL :
 	    st->index == INDEX_DICT && estorage_has(st, CAP_DICT);
 
-	return (st->caps & ~st->without) | (index ? CAP(CAP_INDEX) : 0);
+	return (st->caps & ~st->without) | (index ? CAP(CAP_INDEX) : 0) |
+	    (estorage_threadids(st) ? CAP(CAP_THREADID) : 0);
 }
 
 /* telling */
@@ -166,6 +173,9 @@ doc_details(struct estorage *st, struct json *j, int caps)
 	    stquery_sort);
 	st->thread = doc_names(j, json_member(j, caps, "thread"),
 	    "algorithms", stquery_thread);
+	st->threadids = 0;
+	(void)json_bool(j, json_member(j, json_member(j, caps, "objectid"),
+	    "thread"), &st->threadids);
 	st->limit_annotation = 0;
 	(void)json_u32(j, json_member(j, json_member(j, caps, "metadata"),
 	    "value"), &st->limit_annotation);

@@ -525,6 +525,8 @@ void	 view_flags_of(struct iview *, struct ibuf *, uint32_t);
 
 /* The EMAILID of a content (RFC 8474). */
 const char *emailid(const char *, char[IMAP_OBJECTID_MAX + 1]);
+/* The THREADID of a storage's. */
+const char *threadid(const char *, char[IMAP_OBJECTID_MAX + 1]);
 
 /* imap_select.c */
 void	 cmd_select(struct iop *);

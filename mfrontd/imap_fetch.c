@@ -43,6 +43,7 @@ fmsg_free(struct fetch *f, struct fmsg *m)
 	ibuf_fini(&m->kept);
 	ibuf_fini(&m->out);
 	free(m->id);
+	free(m->threadid);
 	free(m);
 }
 
@@ -267,7 +268,9 @@ fetch_take_row(struct iop *op, const struct st_row *row, uint32_t uid)
 	m->modseq = row->modseq;
 	m->saved = (row->has & ROW_SAVEDATE) != 0;
 	m->savedate = row->savedate;
-	if (row->has & ROW_ID && (m->id = strdup(row->id)) == NULL)
+	if ((row->has & ROW_ID && (m->id = strdup(row->id)) == NULL) ||
+	    (row->has & ROW_THREADID &&
+	    (m->threadid = strdup(row->threadid)) == NULL))
 		fatal(NULL);
 	if (row->has & ROW_CACHE && row->cachelen > 0) {
 		if (ibuf_add(&m->text, row->cache, row->cachelen) == -1)
@@ -364,7 +367,8 @@ fetch_fields(const struct fetch *f)
 	return ROW_ID | ROW_SIZE | ROW_DATE |
 	    (f->needs & IMAP_NEED_SUMMARY ? ROW_CACHE : 0) |
 	    (f->natts_modseq ? ROW_MODSEQ : 0) |
-	    (f->savedate ? ROW_SAVEDATE : 0);
+	    (f->savedate ? ROW_SAVEDATE : 0) |
+	    (f->threadid ? ROW_THREADID : 0);
 }
 
 /*
@@ -681,11 +685,14 @@ fetch_begin(struct iop *op)
 		f->natts_modseq += c->att[i].att == ATT_MODSEQ;
 		f->savedate |= c->att[i].att == ATT_SAVEDATE &&
 		    iop_has(op, CAP_SAVEDATE);
+		f->threadid |= c->att[i].att == ATT_THREADID &&
+		    iop_has(op, CAP_THREADID);
 	}
 	if (c->has_changedsince)
 		f->since = c->changedsince;
 	f->cacheable = (f->needs & IMAP_NEED_SUMMARY) == 0 &&
-	    !f->natts_modseq && !f->savedate && f->since == 0;
+	    !f->natts_modseq && !f->savedate && !f->threadid &&
+	    f->since == 0;
 	if ((f->needs & ~(uint32_t)IMAP_NEED_MIRROR) == 0 && f->since == 0)
 		fetch_plain(op);
 	else

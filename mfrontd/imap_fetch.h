@@ -33,6 +33,7 @@ struct fmsg {
 	uint64_t	 modseq;
 	int		 saved;		/* savedate is known */
 	int64_t		 savedate;
+	char		*threadid;	/* NULL: none */
 	/* the summary */
 	struct ibuf	 text;
 	struct summary	 sum;
@@ -83,6 +84,7 @@ struct fetch {
 	uint32_t	 needs;
 	uint32_t	 natts_modseq;
 	int		 savedate;	/* asked for, and known there */
+	int		 threadid;	/* likewise */
 	uint64_t	 since;
 	int		 cacheable;	/* rows may come from the mirror */
 	int		 listed;

@@ -381,13 +381,25 @@ put_from_summary(struct fmsg *m, const struct imap_fetch_att *a)
  * front keeps clients from taking one for a number or NIL; one that has the
  * greatest length goes as it is.
  */
-const char *
-emailid(const char *id, char buf[IMAP_OBJECTID_MAX + 1])
+static const char *
+objectid(char letter, const char *id, char buf[IMAP_OBJECTID_MAX + 1])
 {
-	buf[0] = 'M';
+	buf[0] = letter;
 	if (strlcpy(buf + 1, id, IMAP_OBJECTID_MAX) >= IMAP_OBJECTID_MAX)
 		strlcpy(buf, id, IMAP_OBJECTID_MAX + 1);
 	return buf;
+}
+
+const char *
+emailid(const char *id, char buf[IMAP_OBJECTID_MAX + 1])
+{
+	return objectid('M', id, buf);
+}
+
+const char *
+threadid(const char *id, char buf[IMAP_OBJECTID_MAX + 1])
+{
+	return objectid('T', id, buf);
 }
 
 static enum part_state
@@ -428,7 +440,10 @@ put_item(struct fmsg *m, const struct imap_fetch_att *a)
 		    "", id));
 		return PART_DONE;
 	case ATT_THREADID:
-		(void)ibuf_adds(b, "NIL");
+		if (m->threadid != NULL)
+			(void)ibuf_addf(b, "(%s)", threadid(m->threadid, id));
+		else
+			(void)ibuf_adds(b, "NIL");
 		return PART_DONE;
 	case ATT_MODSEQ:
 		(void)ibuf_addf(b, "(%llu)", (unsigned long long)m->modseq);

@@ -25,6 +25,7 @@ struct smsg {
 	int16_t		 zone;
 	uint32_t	 has;		/* enum row_field */
 	int64_t		 savedate;
+	char		*threadid;
 	struct ibuf	 text;		/* its summary, as it came */
 	struct msgsearch *ms;		/* NULL: no text is looked for */
 	struct summary_maker *maker;	/* no summary was there */
@@ -45,6 +46,7 @@ smsg_free(struct search *s, struct smsg *m)
 	summary_free(m->maker);
 	ibuf_fini(&m->text);
 	free(m->id);
+	free(m->threadid);
 	free(m);
 }
 
@@ -145,9 +147,11 @@ mirror_set(struct iop *op, const struct imap_key *k, struct uidset *out)
 			fatal(NULL);
 		break;
 	case KEY_THREADID:
+		/* where there are none, no message has this one */
+		if (iop_has(op, CAP_THREADID))
+			return 0;
 		break;
 	case KEY_EMAILID:
-		/* where there are none, no message has this one */
 		if (iop_has(op, CAP_OBJECTID))
 			return 0;
 		break;
@@ -263,6 +267,22 @@ eval_emailid(const struct search *s, const struct imap_key *k)
 	if (s->row == NULL || (s->row->has & ROW_ID) == 0)
 		return OPEN;
 	id = emailid(s->row->id, buf);
+	return tri(strlen(id) == k->str.len &&
+	    memcmp(id, k->str.p, k->str.len) == 0);
+}
+
+static enum tri
+eval_threadid(const struct search *s, const struct imap_key *k)
+{
+	char		 buf[IMAP_OBJECTID_MAX + 1];
+	const char	*id;
+
+	if (s->row == NULL)
+		return OPEN;
+	/* null of a message that is in no conversation */
+	if ((s->row->has & ROW_THREADID) == 0)
+		return NO;
+	id = threadid(s->row->threadid, buf);
 	return tri(strlen(id) == k->str.len &&
 	    memcmp(id, k->str.p, k->str.len) == 0);
 }
@@ -385,6 +405,8 @@ eval_leaf(struct iop *op, const struct imap_key *k)
 		return eval_row(op, k);
 	case KEY_EMAILID:
 		return iop_has(op, CAP_OBJECTID) ? eval_emailid(s, k) : NO;
+	case KEY_THREADID:
+		return iop_has(op, CAP_THREADID) ? eval_threadid(s, k) : NO;
 	case KEY_SENTBEFORE:
 	case KEY_SENTON:
 	case KEY_SENTSINCE:
@@ -460,6 +482,7 @@ smsg_decide(struct iop *op, struct smsg *m)
 	row.date = m->date;
 	row.zone = m->zone;
 	row.savedate = m->savedate;
+	row.threadid = m->threadid;
 	ibuf_init(&text, SUMMARY_FULL + 1024);
 	if (m->maker != NULL &&
 	    summary_finish(m->maker, &text, SUMMARY_FULL) == 0)
@@ -548,8 +571,11 @@ smsg_queue(struct iop *op, const struct st_row *row, uint32_t uid)
 	m->size = row->size;
 	m->date = row->date;
 	m->zone = row->zone;
-	m->has = row->has & (ROW_ID | ROW_SAVEDATE);
+	m->has = row->has & (ROW_ID | ROW_SAVEDATE | ROW_THREADID);
 	m->savedate = row->savedate;
+	if (row->has & ROW_THREADID &&
+	    (m->threadid = strdup(row->threadid)) == NULL)
+		fatal(NULL);
 	ibuf_init(&m->text, SUMMARY_FULL + 1024);
 	if (s->sum != NULL)
 		(void)ibuf_add(&m->text, row->cache, row->cachelen);
@@ -641,6 +667,8 @@ search_list(struct iop *op)
 		q.fields |= ROW_ID;
 	if (s->saved)
 		q.fields |= ROW_SAVEDATE;
+	if (s->threadids)
+		q.fields |= ROW_THREADID;
 	/* of many a header's fields it knows more than the parser can tell */
 	if (s->needs & IMAP_NEED_SUMMARY || s->headers)
 		q.fields |= ROW_CACHE;
@@ -774,6 +802,7 @@ search_key(struct iop *op, const struct imap_key *k)
 	struct msgsearch_key	*mk;
 
 	s->emailids |= k->type == KEY_EMAILID;
+	s->threadids |= k->type == KEY_THREADID && iop_has(op, CAP_THREADID);
 	s->saved |= is_saved_key(k) && iop_has(op, CAP_SAVEDATE);
 	if (k->type == KEY_MODSEQ) {
 		if (modseq_of(s, k->num) != NULL)

@@ -57,6 +57,7 @@ struct search {
 	size_t		 nkeys;
 	int		 headers;	/* some are of fields */
 	int		 emailids;	/* there are such keys */
+	int		 threadids;	/* likewise, and the storage has them */
 	int		 saved;		/* of dates that the storage knows */
 	struct msgsearch_set *set;
 	struct msgsearch *fields;	/* for those in a summary */

@@ -190,6 +190,25 @@ class Requests(Call):
                     sorted(q['fields'].split(','),
                            key=lambda f: (['uid'] + names).index(f)))
 
+    def test_threadids(self):
+        """asked for where they are announced, and told to listeners"""
+        threadid, told = 128, 1 << 49   # ROW_THREADID, CAP_THREADID
+        for details, has in ({'thread': True}, 1), ({'thread': False}, 0), (
+                {'mailbox': True}, 0), (True, 0):
+            self.begin(service('write', objectid=details), up=False)
+            info = self.imap.until('st_info', up=1)
+            self.assertEqual(has, (info.caps & told) // told)
+            self.grant()
+            self.ask('st_list', mailbox='m', fields=threadid,
+                     credit=1 << 20)
+            r = self.backend.next()
+            self.assertEqual(has, 'threadid' in r.target, r.target)
+            r.answer(ndjson(HEADER, {'uid': 1, 'threadid': 't1'},
+                            {'uid': 2, 'threadid': None}, END))
+            rows = b''.join(m.rows for m in self.result()
+                            if m.type == 'st_rows')
+            self.assertEqual(has, rows.count(b't1\0'))
+
     def test_since(self):
         """only where changes are numbered"""
         for document, query in (WRITE, '&since=77'), (service(), ''):

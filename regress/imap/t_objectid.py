@@ -3,12 +3,16 @@
 
 import email.utils
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from common import ALL, StoreHouse                      # noqa: E402
+from common import ALL, HERE, StoreHouse                # noqa: E402
+from whole import SLOW, WholeTest                       # noqa: E402
 import atf                                              # noqa: E402
 
 MOUNTS = '''storage "main" embedded "$dir/store"
@@ -141,6 +145,89 @@ class ObjectId(More):
                      'FETCH 1 THREADID', 'SEARCH EMAILID x',
                      'SEARCH THREADID x'):
             c.bad(text)
+
+
+class ThreadId(More):
+    """In front of a storage that knows conversations: that of
+    regress/check, by the subject"""
+
+    def start(self, **over):
+        top = tempfile.mkdtemp(prefix='threads.')
+        self.addCleanup(shutil.rmtree, top)
+        os.chmod(top, 0o755)
+        path = os.path.join(top, 'sock')
+        backend = subprocess.Popen([sys.executable, os.path.join(
+            HERE, '..', 'check', 'backend.py'), path])
+        self.addCleanup(backend.wait)
+        self.addCleanup(backend.kill)
+        end = time.monotonic() + 20 * SLOW
+        while not os.path.exists(path):
+            self.assertTrue(backend.poll() is None and
+                            time.monotonic() < end, 'no backend')
+            time.sleep(0.01)
+        os.chmod(path, 0o666)
+        WholeTest.begin(self, storage='storage "main" url "unix:%s:/v1"%s' % (
+            path, over.pop('more', '')), **over)
+        self.house.logged('storage main: .* is up')
+        self.c = self.imap()
+        for text in (LETTER % b'lamps', LETTER % b'Re: lamps',
+                     LETTER % b'chairs', b'From: a@b\r\n\r\nhello lamps\r\n',
+                     LETTER % b'RE: re: chairs'):
+            self.c.append('INBOX', text)
+        self.c.ok('SELECT INBOX')
+        return self.c
+
+    def test_threads(self):
+        """messages of a conversation have one, others NIL"""
+        c = self.start()
+        ids = [d['THREADID'] for d in self.fetch('THREADID')]
+        self.assertEqual([ids[0], ids[0], ids[2], None, ids[2]], ids)
+        self.assertNotEqual(ids[0], ids[2])
+        for i in ids[0], ids[2]:
+            self.assertRegex(i, '^T[0-9a-f]{32}$')
+        # beside others, which come from elsewhere
+        d = self.fetch('UID EMAILID THREADID FLAGS MODSEQ ENVELOPE '
+                       'BODY.PEEK[TEXT]')
+        self.assertEqual(ids, [x['THREADID'] for x in d])
+        self.assertEqual(5, len({x['EMAILID'] for x in d}))
+        self.fetch('EMAILID')           # rows that are kept have none
+        self.assertEqual(ids, [x['THREADID'] for x in self.fetch('THREADID')])
+        lamps, chairs = ids[0], ids[2]
+        for keys, found in (
+                (lamps, [1, 2]), (chairs, [3, 5]), ('Tnone', []),
+                ('NIL', []), (lamps[1:], []), (lamps + 'x', []),
+                (lamps + ' UID 2:9', [2]), (lamps + ' SUBJECT re', [2]),
+                (lamps + ' BODY hello', [1, 2]),
+                (lamps + ' BODY other', []),
+                (chairs + ' NOT FROM a@example', []),
+                (chairs + ' UNSEEN TEXT chairs SINCE 1-Jan-2000', [3, 5])):
+            self.assertEqual(found, c.ok('SEARCH THREADID ' + keys).search(),
+                             keys)
+        self.assertEqual([3, 4, 5], c.ok('SEARCH NOT THREADID ' +
+                                         lamps).search())
+        self.assertEqual([1, 2, 4], c.ok(
+            'SEARCH OR THREADID %s BODY lamps' % lamps).search())
+        self.assertEqual([3, 5, 1, 2], c.ok(
+            'SORT (SUBJECT ARRIVAL) UTF-8 OR THREADID %s THREADID %s' %
+            (lamps, chairs)).one('SORT').data[0])
+        # in another mailbox it is the same
+        c.ok('CREATE box')
+        c.ok('COPY 2,4 box')
+        c.ok('SELECT box')
+        self.assertEqual([lamps, None],
+                         [x['THREADID'] for x in self.fetch('THREADID')])
+        self.assertEqual([1], c.ok('SEARCH THREADID ' + lamps).search())
+
+    def test_looked_for_here(self):
+        """a storage that does not search: rows and contents decide"""
+        c = self.start(more=' without { search sort cache }')
+        lamps = self.fetch('THREADID')[0]['THREADID']
+        self.assertEqual([1, 2, 4], c.ok(
+            'SEARCH OR THREADID %s TEXT lamps' % lamps).search())
+        self.assertEqual([4], c.ok(
+            'SEARCH TEXT lamps NOT THREADID %s' % lamps).search())
+        self.assertEqual([2], c.ok(
+            'SEARCH TEXT re: THREADID %s' % lamps).search())
 
 
 class SaveDate(More):
