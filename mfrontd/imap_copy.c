@@ -14,7 +14,11 @@
 #include "log.h"
 
 #define SET_RANGES	4000
-#define CODE_MAX	(16 * 1024 * 1024)
+/*
+ * A COPYUID of more bytes, some 10,000 ranges, is left out (RFC 4315, 1:
+ * clients can do without): a line is not read in pieces.
+ */
+#define CODE_MAX	(128 * 1024)
 
 struct copy {
 	const char		*name;		/* of the target */
@@ -50,13 +54,18 @@ copy_cleanup(struct iop *op)
 	free(c);
 }
 
+/* With a NUL; empty if there is nothing to be told, or too much. */
 static void
 copy_uid_code(const struct copy *c, struct ibuf *b)
 {
-	(void)ibuf_addf(b, "COPYUID %u ", c->to_change.uidvalidity);
-	(void)uidset_put(&c->from, b);
-	(void)ibuf_add_n8(b, ' ');
-	(void)uidset_put(&c->to, b);
+	ibuf_init(b, CODE_MAX);
+	if (c->from.n > 0 && !c->blind &&
+	    (ibuf_addf(b, "COPYUID %u ", c->to_change.uidvalidity) == -1 ||
+	    uidset_put(&c->from, b) == -1 || ibuf_add_n8(b, ' ') == -1 ||
+	    uidset_put(&c->to, b) == -1 ||
+	    ibuf_size(b) == CODE_MAX))
+		ibuf_drain(b, ibuf_size(b));
+	(void)ibuf_add_n8(b, '\0');
 }
 
 /* What is done is told; what failed then, if something did. */
@@ -66,10 +75,7 @@ copy_synced(struct iop *op, enum st_code code, const char *text)
 	struct copy	*c = op->data;
 	struct ibuf	 b;
 
-	ibuf_init(&b, CODE_MAX);
-	if (c->from.n > 0 && !c->blind)
-		copy_uid_code(c, &b);
-	(void)ibuf_add_n8(&b, '\0');
+	copy_uid_code(c, &b);
 	/* before the EXPUNGEs, which end the command (RFC 6851) */
 	if (c->move && ibuf_size(&b) > 1) {
 		(void)ibuf_addf(imap_out(op->s), "* OK [%s] Moved\r\n",

@@ -5,6 +5,7 @@ done to all of them at once is done."""
 import os
 import random
 import re
+import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -84,19 +85,22 @@ class Scale(WholeTest):
         self.assertLess(grown, 30 * MIB)
     test_memory.root = True
 
-    def test_unread(self):
-        """100,000 changes are not kept for a client that does not read"""
-        self.begin()
-        c = self.imap()
-        self.fill(c)
-        others = [self.imap(select='INBOX') for _ in range(4)]
-        self.raw(c, 'STORE 1:* +FLAGS.SILENT (k5)')
-        self.raw(c, 'STORE 1:* -FLAGS.SILENT (k5)')
-        self.raw(c, 'STORE 1:* +FLAGS.SILENT (k5)')
+    def peak(self, forget=False):
+        """The most that the process for IMAP ever had, KiB"""
+        pid = self.house.pid('imap')
+        if forget:
+            with open('/proc/%d/clear_refs' % pid, 'w') as f:
+                f.write('5')
+        with open('/proc/%d/status' % pid) as f:
+            return int(re.search(r'VmHWM:\s+(\d+)', f.read()).group(1))
+
+    def unread(self, c, others, cmd, pattern):
+        """All are to be told of all messages; none reads"""
         before = self.house.memory(but=('store',))
+        self.raw(c, cmd)
         for d in others:
             d.raw(b'x NOOP\r\n')
-        c.ok('NOOP')
+        self.raw(c, 'NOOP')
         for d in others:
             d.fill()            # it has begun
         after = self.house.memory(but=('store',))
@@ -109,8 +113,64 @@ class Scale(WholeTest):
                 d.buf = b''
                 d.fill()
                 data.append(d.buf)
-            self.assertEqual(self.count(b''.join(data), b'FETCH'), MESSAGES)
+            d.buf = b''
+            data = b''.join(data)
+            self.assertEqual(self.count(data, pattern), MESSAGES)
+        return data
+
+    def test_unread(self):
+        """100,000 changes, and then that all are gone, are not kept for a
+        client that does not read"""
+        self.begin()
+        c = self.imap()
+        self.fill(c)
+        others = [self.imap(select='INBOX') for _ in range(4)]
+        for d in others:        # what the system takes is not measured
+            d.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.raw(c, 'STORE 1:* +FLAGS.SILENT (k5)')
+        self.raw(c, 'STORE 1:* -FLAGS.SILENT (k5)')
+        self.unread(c, others, 'STORE 1:* +FLAGS.SILENT (k5)', b'FETCH')
+        self.raw(c, 'STORE 1:* +FLAGS.SILENT (\\Deleted)')
+        for d in others:
+            self.raw(d, 'NOOP')
+        peak = self.peak(forget=True)
+        data = self.unread(c, others, 'EXPUNGE', b'EXPUNGE')
+        # what the system took off our hands at once counts, too
+        grown = self.peak() - peak
+        print('peak %d KiB higher' % grown)
+        self.assertLess(grown, 2 * MIB)
+        # the last number first
+        self.assertEqual([int(n) for n in re.findall(
+            rb'(?m)^\* (\d+) EXPUNGE\r$', data)],
+            list(range(MESSAGES, 0, -1)))
     test_unread.root = True
+
+    def test_copyuid(self):
+        """COPYUID is left out where it would be too long a line"""
+        self.begin()
+        c = self.imap()
+        self.fill(c)
+        self.raw(c, 'CREATE other')
+        self.raw(c, 'UID SEARCH RETURN (SAVE) OR SEEN FLAGGED')
+        count = 0
+        for cmd in 'COPY 1:5000 other', 'MOVE 5001:10000 other':
+            data = self.raw(c, cmd)
+            self.assertTrue(b'[COPYUID ' in data)
+            count += 5000
+        data = self.raw(c, 'UID SEARCH RETURN (COUNT) $')
+        count += int(re.search(rb'COUNT (\d+)', data).group(1))
+        peak = self.peak(forget=True)
+        data = self.raw(c, 'COPY $ other')
+        self.assertFalse(b'COPYUID' in data)
+        data = self.raw(c, 'MOVE $ other')
+        self.assertFalse(b'COPYUID' in data)
+        grown = self.peak() - peak
+        print('peak %d KiB higher' % grown)
+        self.assertLess(grown, 3 * MIB)
+        moved = self.count(data, b'EXPUNGE')
+        data = self.raw(c, 'STATUS other (MESSAGES)')
+        self.assertIn(b'(MESSAGES %d)' % (count + moved), data)
+    test_copyuid.root = True
 
     def test_all(self):
         """Everything to all messages at once"""
