@@ -593,7 +593,7 @@ more_scram(struct ck *c)
 	struct val	*v = more_keys(c, c->run->stem), *again;
 	uint64_t	 n;
 
-	more_decoded(c, v, "salt", 4, 200);
+	more_decoded(c, v, "salt", 4, 64);
 	more_decoded(c, v, "stored_key", 32, 32);
 	more_decoded(c, v, "server_key", 32, 32);
 	if (!val_number(v, "iterations", 100000000, &n) || n < 4096)

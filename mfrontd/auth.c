@@ -55,15 +55,10 @@ auth_stats(struct proc_peer *p, struct imsg *msg, const void *arg)
 	proc_stat(p, msg->req, "addresses", auth_addr_count());
 	proc_stat(p, msg->req, "granted", granted);
 	proc_stat(p, msg->req, "hash-queue", auth_hash_queued());
+	proc_stat(p, msg->req, "exchanges", auth_scram_count());
 	for (i = 0; i < COUNT_MAX; i++)
 		proc_stat(p, msg->req, count_names[i], counts[i]);
 	proc_send(p, M_ctl_end, 0, msg->req, -1, &end);
-}
-
-static void
-auth_st_info(struct proc_peer *p, struct imsg *msg, const void *arg)
-{
-	/* whether a storage is up shows when it is asked */
 }
 
 static void
@@ -75,14 +70,17 @@ auth_peer_up(struct proc_peer *p)
 		auth_hash_up(p);
 	else if (p->role == ROLE_LMTP)
 		auth_rcpt_up(p);
+	if ((1U << p->role) & (R_IMAP | R_POP3))
+		auth_scram_listener_up(p);
 }
 
 static void
 auth_peer_down(struct proc_peer *p)
 {
-	if (p->role == ROLE_ENGINE)
+	if (p->role == ROLE_ENGINE) {
 		auth_grant_down(p);
-	else if (p->role == ROLE_HASH)
+		auth_scram_engine_down(p);
+	} else if (p->role == ROLE_HASH)
 		auth_hash_down(p);
 	else if ((1U << p->role) & R_LISTENER) {
 		auth_conn_listener_down(p);
@@ -97,6 +95,7 @@ auth_start(void)
 	auth_ask_init();
 	auth_cache_init();
 	auth_login_init();
+	auth_scram_init();
 }
 
 static const proc_handler handlers[M_MAX] = {
@@ -109,14 +108,18 @@ static const proc_handler handlers[M_MAX] = {
 	[M_conn_open] = auth_conn_opened,
 	[M_conn_close] = auth_conn_closed,
 	[M_auth_req] = auth_login_req,
+	[M_sasl_start] = auth_scram_start,
+	[M_sasl_response] = auth_scram_response,
+	[M_sasl_abort] = auth_scram_abort,
 	[M_rcpt_req] = auth_rcpt_req,
 	[M_txn_end] = auth_rcpt_txn_end,
 	[M_hash_res] = auth_hash_res,
 	[M_auth_answer] = auth_login_answer,
+	[M_scram_answer] = auth_scram_answer,
 	[M_rcpt_answer] = auth_rcpt_answer,
 	[M_granted] = auth_grant_known,
 	[M_grant_ok] = auth_grant_ok,
-	[M_st_info] = auth_st_info,
+	[M_st_info] = auth_scram_info,
 	[M_ctl_stats] = auth_stats,
 	[M_ctl_kick_user] = auth_conn_kick_user,
 };

@@ -16,17 +16,20 @@
  *
  * Reasons: "bad password", "unknown user", "account disabled", "another
  * identity asked for", "account changed", "too many failures" (refused
- * without a look at the password), and with "auth storage" the code that
- * the storage gave.
+ * without a look at the password), "bad exchange" (an answer that belongs to
+ * no question of ours), and with "auth storage" the code that the storage
+ * gave.
  */
 #ifndef AUTH_H
 #define AUTH_H
 
-/* LOGIN, AUTH=PLAIN, USER and PASS: all send a name and a password. */
 enum auth_mech {
-	AUTH_PASSWORD,
+	AUTH_PASSWORD,		/* LOGIN, PLAIN, USER and PASS: it is sent */
+	AUTH_SCRAM,		/* SCRAM-SHA-256: it is not */
 	AUTH_MECH_MAX
 };
+
+#define AUTH_MECH(m)	(UINT32_C(1) << (m))
 
 /* Why a session is ended by others than its client. */
 enum kick_why {

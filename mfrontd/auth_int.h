@@ -7,6 +7,7 @@
  * auth_cache.c	passwords that were right a moment ago
  * auth_conn.c	connections as the listeners tell of them
  * auth_login.c	from auth_req to the decision
+ * auth_scram.c	logins that do not show the password
  * auth_hash.c	the queue to the hash workers
  * auth_grant.c	telling engines who may act for whom
  * auth_rcpt.c	LMTP's recipients
@@ -29,6 +30,7 @@
 #include "username.h"
 
 struct auth_conn;
+struct auth_scram;
 
 /* auth_users.c */
 
@@ -86,6 +88,8 @@ const struct auth_user *auth_user_find(const char *);
 int	 auth_domain_is_ours(const char *);
 /* The storage of who has that normal name, or address. */
 uint16_t auth_storage_of(const char *);
+/* Does every storage that somebody's may be pass the test? */
+int	 auth_storages_all(int (*)(uint16_t));
 /*
  * The mounts of who has that name: start with NULL.  Of two in the same
  * place the first counts.
@@ -152,6 +156,7 @@ enum conn_state {
 	CONN_ORPHAN,		/* an engine told of it, no listener yet */
 	CONN_OPEN,
 	CONN_CHECK,		/* the password is being checked */
+	CONN_SASL,		/* the client has a challenge */
 	CONN_DELAY,		/* it was wrong; the answer waits */
 	CONN_GRANT,		/* it was right; the engine must know */
 	CONN_GRANTED,
@@ -189,7 +194,7 @@ struct auth_conn {
 	int			 in;		/* it was logged in before us */
 	uint32_t		 failures;	/* on this connection */
 	struct auth_addr	*from;
-	struct auth_login	*login;		/* CONN_CHECK */
+	struct auth_login	*login;		/* CONN_CHECK, CONN_SASL */
 	enum st_code		 code;		/* CONN_DELAY: the answer */
 	struct auth_acct	*acct;		/* CONN_GRANT and on */
 	char			*user;
@@ -245,6 +250,7 @@ struct auth_login {
 	char			*user;		/* normal */
 	char			*secret;
 	char			*hash;
+	struct auth_scram	*scram;		/* AUTH_SCRAM */
 };
 
 void	 auth_login_init(void);
@@ -259,6 +265,41 @@ void	 auth_login_clock(struct auth_conn *);
 /* Not the client's fault: answered at once, not counted. */
 void	 auth_login_unavailable(struct auth_conn *, enum st_code,
 	    const char *);
+/* The client's fault: one line in the log, an answer that takes its time. */
+void	 auth_login_refuse(struct auth_conn *, enum st_code, const char *,
+	    const char *);
+/* Neither: no login after all. */
+void	 auth_login_fail(struct auth_conn *, enum st_code, const char *);
+/*
+ * For auth_scram.c: a login of who was typed, NULL without memory; is it
+ * his own name that he asks for; may it begin; did too many fail; does what
+ * the storage says refuse it; it is he.
+ */
+struct auth_login *auth_login_new(struct auth_conn *, const char *,
+	    const char *);
+int	 auth_login_is_himself(const struct auth_login *, const char *);
+int	 auth_login_may_begin(const struct auth_conn *);
+int	 auth_login_throttled(struct auth_conn *);
+int	 auth_login_is_refusal(enum st_code);
+void	 auth_login_verified(struct auth_conn *, uint16_t, const char *,
+	    const char *);
+
+/* auth_scram.c */
+
+void	 auth_scram_init(void);
+void	 auth_scram_limits(const struct m_conf_limits *);
+void	 auth_scram_start(struct proc_peer *, struct imsg *, const void *);
+void	 auth_scram_answer(struct proc_peer *, struct imsg *, const void *);
+void	 auth_scram_response(struct proc_peer *, struct imsg *,
+	    const void *);
+void	 auth_scram_abort(struct proc_peer *, struct imsg *, const void *);
+void	 auth_scram_free(struct auth_scram *);
+uint32_t auth_scram_count(void);
+/* What engines tell of storages decides whether it is offered. */
+void	 auth_scram_info(struct proc_peer *, struct imsg *, const void *);
+void	 auth_scram_engine_down(struct proc_peer *);
+void	 auth_scram_listener_up(struct proc_peer *);
+void	 auth_scram_review(void);
 
 /* auth_hash.c */
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "account disabled",		COUNT_DISABLED },
 	{ "another identity asked for",	COUNT_IDENTITY },
 	{ "account changed",		COUNT_BAD_PASSWORD },
+	{ "bad exchange",		COUNT_BAD_PASSWORD },
 	{ "too many failures",		COUNT_THROTTLED },
 };
 
@@ -119,6 +120,7 @@ auth_login_free(struct auth_login *l)
 	auth_hash_remove(l);
 	login_wipe(&l->secret);
 	login_wipe(&l->hash);
+	auth_scram_free(l->scram);
 	free(l->typed);
 	free(l->user);
 	free(l);
@@ -173,8 +175,8 @@ login_failures(struct auth_conn *c)
 	return n > c->failures ? n : c->failures;
 }
 
-static int
-login_throttled(struct auth_conn *c)
+int
+auth_login_throttled(struct auth_conn *c)
 {
 	uint32_t most = auth_conf->limits.failures;
 
@@ -182,9 +184,16 @@ login_throttled(struct auth_conn *c)
 	    auth_addr_failures(c->from, tmo_now()) >= most;
 }
 
-/* The client's fault: one line, and an answer that takes its time. */
-static void
-login_refuse(struct auth_conn *c, enum st_code code, const char *typed,
+void
+auth_login_fail(struct auth_conn *c, enum st_code code, const char *text)
+{
+	if (c->login != NULL)
+		auth_login_free(c->login);
+	login_answer(c, code, text);
+}
+
+void
+auth_login_refuse(struct auth_conn *c, enum st_code code, const char *typed,
     const char *reason)
 {
 	uint32_t n;
@@ -210,8 +219,8 @@ login_refuse(struct auth_conn *c, enum st_code code, const char *typed,
 
 /* the question */
 
-static struct auth_login *
-login_new(struct auth_conn *c, const struct m_auth_req *m)
+struct auth_login *
+auth_login_new(struct auth_conn *c, const char *typed, const char *secret)
 {
 	struct auth_login	*l;
 	char			 user[USERNAME_MAX + 1];
@@ -219,11 +228,11 @@ login_new(struct auth_conn *c, const struct m_auth_req *m)
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return NULL;
 	/* what is no name is nobody's */
-	if (username_normal(user, sizeof(user), m->user) == -1)
+	if (username_normal(user, sizeof(user), typed) == -1)
 		user[0] = '\0';
-	if ((l->typed = strdup(m->user)) == NULL ||
+	if ((l->typed = strdup(typed)) == NULL ||
 	    (l->user = strdup(user)) == NULL ||
-	    (l->secret = strdup(m->secret)) == NULL) {
+	    (l->secret = strdup(secret)) == NULL) {
 		auth_login_free(l);
 		return NULL;
 	}
@@ -234,8 +243,8 @@ login_new(struct auth_conn *c, const struct m_auth_req *m)
 }
 
 /* Nobody may act for another. */
-static int
-login_is_himself(const struct auth_login *l, const char *authzid)
+int
+auth_login_is_himself(const struct auth_login *l, const char *authzid)
 {
 	char name[USERNAME_MAX + 1];
 
@@ -259,21 +268,18 @@ login_mounts(struct auth_conn *c)
 			    "is left out", c->user, pl->prefix);
 }
 
-static void
-login_verified(struct auth_conn *c, uint16_t storage, const char *account,
-    const char *user)
+void
+auth_login_verified(struct auth_conn *c, uint16_t storage,
+    const char *account, const char *user)
 {
-	struct auth_login *l = c->login;
-
 	if (auth_conn_account(c, storage, account, user,
 	    auth_conf->limits.conn_account) == -1) {
 		auth_count(COUNT_OVER_ACCOUNT);
-		auth_login_free(l);
-		login_answer(c, ST_IN_USE,
+		auth_login_fail(c, ST_IN_USE,
 		    "Too many connections of this account");
 		return;
 	}
-	auth_login_free(l);
+	auth_login_free(c->login);
 	login_mounts(c);
 	auth_grant_begin(c);
 }
@@ -295,7 +301,7 @@ login_by_file(struct auth_conn *c, struct auth_login *l, int himself)
 	if (auth_cache_has(l->user, l->hash, l->secret, tmo_now()) &&
 	    l->known) {
 		auth_count(COUNT_CACHED);
-		login_verified(c, auth_storage_of(u->name), u->name, u->name);
+		auth_login_verified(c, auth_storage_of(u->name), u->name, u->name);
 		return;
 	}
 	if (auth_hash_add(l) == -1) {
@@ -346,21 +352,21 @@ static void
 login_begin(struct auth_conn *c, struct auth_login *l,
     const struct m_auth_req *m)
 {
-	int himself = login_is_himself(l, m->authzid);
+	int himself = auth_login_is_himself(l, m->authzid);
 
 	if (auth_conf->kind == AUTH_FILE)
 		login_by_file(c, l, himself);
 	else if (*l->user == '\0')
-		login_refuse(c, ST_BAD_CREDENTIALS, m->user, "unknown user");
+		auth_login_refuse(c, ST_BAD_CREDENTIALS, m->user, "unknown user");
 	else if (!himself)
-		login_refuse(c, ST_BAD_CREDENTIALS, m->user,
+		auth_login_refuse(c, ST_BAD_CREDENTIALS, m->user,
 		    "another identity asked for");
 	else
 		login_by_storage(c, l, m);
 }
 
-static int
-login_may_begin(struct auth_conn *c)
+int
+auth_login_may_begin(const struct auth_conn *c)
 {
 	return (c->state == CONN_OPEN && !c->in) || c->state == CONN_KICKED;
 }
@@ -374,19 +380,19 @@ auth_login_req(struct proc_peer *p, struct imsg *msg, const void *arg)
 
 	if ((c = auth_conn_known(p, msg)) == NULL)
 		return;
-	if (m->mech >= AUTH_MECH_MAX || p->role == ROLE_LMTP ||
-	    !login_may_begin(c)) {
+	if (m->mech != AUTH_PASSWORD || p->role == ROLE_LMTP ||
+	    !auth_login_may_begin(c)) {
 		proc_violation(p, msg->type, "no login can begin now");
 		return;
 	}
 	/* it has not read our kick yet */
 	if (c->state == CONN_KICKED)
 		return;
-	if (login_throttled(c)) {
-		login_refuse(c, ST_TRY_LATER, m->user, "too many failures");
+	if (auth_login_throttled(c)) {
+		auth_login_refuse(c, ST_TRY_LATER, m->user, "too many failures");
 		return;
 	}
-	if ((l = login_new(c, m)) == NULL)
+	if ((l = auth_login_new(c, m->user, m->secret)) == NULL)
 		auth_login_unavailable(c, ST_UNAVAILABLE, "No memory");
 	else
 		login_begin(c, l, m);
@@ -416,15 +422,15 @@ auth_login_hashed(struct auth_login *l, int match)
 		match = 0;
 		reason = "account changed";
 	}
-	if (login_throttled(c)) {
+	if (auth_login_throttled(c)) {
 		code = ST_TRY_LATER;
 		reason = "too many failures";
 	} else if (match && l->known) {
 		auth_cache_put(l->user, l->hash, l->secret, tmo_now());
-		login_verified(c, auth_storage_of(u->name), u->name, u->name);
+		auth_login_verified(c, auth_storage_of(u->name), u->name, u->name);
 		return;
 	}
-	login_refuse(c, code, l->typed, reason);
+	auth_login_refuse(c, code, l->typed, reason);
 }
 
 static void
@@ -435,8 +441,8 @@ login_query_lost(struct auth_ask *ask)
 }
 
 /* What the storage says of a password that it looked at. */
-static int
-login_is_refusal(enum st_code code)
+int
+auth_login_is_refusal(enum st_code code)
 {
 	return code == ST_BAD_CREDENTIALS || code == ST_ACCOUNT_DISABLED ||
 	    code == ST_EXPIRED || code == ST_NOT_PERMITTED ||
@@ -458,8 +464,8 @@ auth_login_answer(struct proc_peer *p, struct imsg *msg, const void *arg)
 	c = ask->arg;
 	if (code == ST_NO_SUCH_ACCOUNT)
 		code = ST_BAD_CREDENTIALS;
-	if (login_is_refusal(code)) {
-		login_refuse(c, code, c->login->typed,
+	if (auth_login_is_refusal(code)) {
+		auth_login_refuse(c, code, c->login->typed,
 		    st_error(m->code)->name);
 		return;
 	}
@@ -471,5 +477,5 @@ auth_login_answer(struct proc_peer *p, struct imsg *msg, const void *arg)
 		auth_login_unavailable(c, code, st_error(code)->text);
 		return;
 	}
-	login_verified(c, c->login->storage, m->account, user);
+	auth_login_verified(c, c->login->storage, m->account, user);
 }

@@ -69,6 +69,23 @@ auth_storage_of(const char *name)
 	return auth_conf->storage;
 }
 
+/* What comes behind a route for everybody is nobody's. */
+int
+auth_storages_all(int (*test)(uint16_t))
+{
+	const struct auth_place *pl;
+
+	STAILQ_FOREACH(pl, &auth_conf->places, entry) {
+		if (*pl->prefix != '\0')
+			continue;
+		if (!test(pl->storage))
+			return 0;
+		if (strcmp(pl->pattern, "*") == 0)
+			return 1;
+	}
+	return test(auth_conf->storage);
+}
+
 /* Is there one before it that has taken the place? */
 static int
 mount_is_taken(const struct auth_place *pl, const char *name)
@@ -326,8 +343,10 @@ auth_conf_commit(void)
 	auth_conf = staged;
 	staged = NULL;
 	auth_login_limits(&auth_conf->limits);
+	auth_scram_limits(&auth_conf->limits);
 	auth_cache_flush();
 	auth_grant_review();
+	auth_scram_review();
 	log_debug("accounts=%u", auth_conf->nusers);
 }
 

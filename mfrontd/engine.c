@@ -125,6 +125,7 @@ static const proc_handler handlers[M_MAX] = {
 	[M_revoke] = egrant_revoke,
 	[M_revoke_txn] = egrant_revoke_txn,
 	[M_auth_query] = egrant_auth_query,
+	[M_scram_query] = escram_query,
 	[M_rcpt_query] = egrant_rcpt_query,
 	[M_connect_ok] = eurl_connected,
 	[M_connect_fail] = eurl_connect_failed,

@@ -11,6 +11,7 @@
  *	engine_answer.c		what stands in an answer
  *	engine_trace.c		traces, and requests in the log
  *	engine_req.c		a listener's request: what is common
+ *	engine_scram.c		keys of users
  *	engine_read.c, engine_write.c, engine_upload.c, engine_offload.c	the calls
  *	engine_events.c		the event stream
  *	engine_cache.c		contents kept in memory
@@ -137,6 +138,8 @@ struct estorage {
 	uint32_t		 doc_rank;
 	char			*store;		/* which one, NULL: not known */
 	uint64_t		 doc_caps;
+	struct hreq		*look;		/* at it again */
+	struct tmo		 looks;
 	enum storage_state	 state;
 	char			*server;	/* "name version" */
 	uint64_t		 caps;
@@ -292,7 +295,7 @@ struct hreq {
 	enum hreq_answer	 answer;
 	int			 endless;	/* the event stream */
 	int			 rerun;		/* may be repeated half-answered */
-	int			 secret;	/* the body holds a password */
+	int			 secret;	/* a password, or keys */
 	int			 critical;	/* does not wait for the document */
 	int			 probe;		/* of a URL, not of the storage */
 
@@ -495,6 +498,20 @@ void		 egrant_auth_query(struct proc_peer *, struct imsg *,
 void		 egrant_rcpt_query(struct proc_peer *, struct imsg *,
 		    const void *);
 uint64_t	 egrant_count(void);
+
+/* What auth asked of a storage; its request's arg, the answer frees it. */
+struct equery {
+	uint32_t		 gen;		/* auth's process */
+	uint32_t		 req;
+};
+
+/* A call for it: the target below the base, the session's name. */
+struct hreq	*egrant_query(struct proc_peer *, struct imsg *,
+		    struct estorage *, const char *, const char *);
+/* A member of an answer, "" if it is none that fits. */
+void		 egrant_text(struct json *, const char *, char *, size_t);
+void		 escram_query(struct proc_peer *, struct imsg *,
+		    const void *);
 
 /*
  * A listener's request.

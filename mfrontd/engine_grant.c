@@ -615,13 +615,8 @@ account_forget_inbox(struct account *a)
 
 /* what the storage itself decides */
 
-struct query {
-	uint32_t	gen;		/* auth's process */
-	uint32_t	req;
-};
-
-static void
-query_text(struct json *j, const char *name, char *buf, size_t size)
+void
+egrant_text(struct json *j, const char *name, char *buf, size_t size)
 {
 	const char	*s;
 	size_t		 len;
@@ -639,12 +634,12 @@ static void
 auth_query_done(struct hreq *h, enum st_code code, const char *text,
     struct json *j)
 {
-	struct query		*q = h->arg;
+	struct equery		*q = h->arg;
 	struct m_auth_answer	 m;
 	char			 account[512], name[512];
 
-	query_text(j, "account", account, sizeof(account));
-	query_text(j, "name", name, sizeof(name));
+	egrant_text(j, "account", account, sizeof(account));
+	egrant_text(j, "name", name, sizeof(name));
 	if (code == ST_OK && account[0] == '\0')
 		code = ST_NONSENSE;
 	m.code = (uint16_t)code;
@@ -656,11 +651,11 @@ auth_query_done(struct hreq *h, enum st_code code, const char *text,
 	free(q);
 }
 
-static struct hreq *
-query_new(struct proc_peer *p, struct imsg *msg, struct estorage *st,
+struct hreq *
+egrant_query(struct proc_peer *p, struct imsg *msg, struct estorage *st,
     const char *target, const char *session)
 {
-	struct query	*q;
+	struct equery	*q;
 	struct hreq	*h;
 
 	if ((q = calloc(1, sizeof(*q))) == NULL)
@@ -692,7 +687,7 @@ egrant_auth_query(struct proc_peer *p, struct imsg *msg, const void *arg)
 		proc_send(p, M_auth_answer, 0, msg->req, -1, &fail);
 		return;
 	}
-	h = query_new(p, msg, st, "/auth", m->session);
+	h = egrant_query(p, msg, st, "/auth", m->session);
 	h->done = auth_query_done;
 	h->secret = 1;
 	b = &h->body;
@@ -723,12 +718,12 @@ static void
 rcpt_query_done(struct hreq *h, enum st_code code, const char *text,
     struct json *j)
 {
-	struct query		*q = h->arg;
+	struct equery		*q = h->arg;
 	struct m_rcpt_answer	 m;
 	char			 account[512], mailbox[256];
 
-	query_text(j, "account", account, sizeof(account));
-	query_text(j, "mailbox", mailbox, sizeof(mailbox));
+	egrant_text(j, "account", account, sizeof(account));
+	egrant_text(j, "mailbox", mailbox, sizeof(mailbox));
 	if (code == ST_OK && (account[0] == '\0' || mailbox[0] == '\0'))
 		code = ST_NONSENSE;
 	m.code = (uint16_t)code;
@@ -757,7 +752,7 @@ egrant_rcpt_query(struct proc_peer *p, struct imsg *msg, const void *arg)
 		proc_send(p, M_rcpt_answer, 0, msg->req, -1, &fail);
 		return;
 	}
-	h = query_new(p, msg, st, "/recipients", m->session);
+	h = egrant_query(p, msg, st, "/recipients", m->session);
 	h->done = rcpt_query_done;
 	b = &h->body;
 	bad = json_open(b, '{') |

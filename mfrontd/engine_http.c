@@ -38,7 +38,10 @@ hreq_discard(struct hreq *r)
 	tmo_stop(&r->tmo);
 	ibuf_fini(&r->target);
 	ibuf_wipe(&r->body);
-	ibuf_fini(&r->reply);
+	if (r->secret)
+		ibuf_wipe(&r->reply);
+	else
+		ibuf_fini(&r->reply);
 	free(r);
 }
 

@@ -7,9 +7,11 @@
 #include "log.h"
 
 #define SET_DEFAULT	32768	/* characters of a set in a body */
+#define LOOK_SECS	60	/* until the document is looked at again */
 
 struct estorages	estorages = TAILQ_HEAD_INITIALIZER(estorages);
 static struct estorages	staged = TAILQ_HEAD_INITIALIZER(staged);
+static struct tmo_class	look_class;
 
 struct estorage *
 estorage_find(uint16_t id)
@@ -58,8 +60,8 @@ usable_caps(const struct estorage *st)
 
 /* telling */
 
-static void
-tell_one(struct estorage *st, struct proc_peer *p)
+static struct m_st_info
+info_of(struct estorage *st)
 {
 	struct m_st_info m;
 
@@ -78,6 +80,14 @@ tell_one(struct estorage *st, struct proc_peer *p)
 	m.sort = st->sort;
 	m.thread = st->thread;
 	m.annotation = st->limit_annotation;
+	return m;
+}
+
+static void
+tell_one(struct estorage *st, struct proc_peer *p)
+{
+	struct m_st_info m = info_of(st);
+
 	proc_send(p, M_st_info, 0, 0, -1, &m);
 }
 
@@ -289,14 +299,15 @@ storage_up(struct estorage *st)
 	st->complained = 0;
 	log_info("storage %s: %s is up", st->name, st->server);
 	eurl_watch(st);
-	eevents_start(st);
+	tmo_start(&st->looks, &look_class);
 }
 
 void
 estorage_doc(struct eurl *u, struct json *j)
 {
-	struct estorage	*st = u->st;
-	char		 store[STORE_MAX + 8];
+	struct estorage		*st = u->st;
+	struct m_st_info	 was = info_of(st), is;
+	char			 store[STORE_MAX + 8];
 
 	/* the word of the URL that is used counts, for all of them */
 	if (st->state == STORAGE_UP && u->rank > st->doc_rank)
@@ -309,8 +320,58 @@ estorage_doc(struct eurl *u, struct json *j)
 	doc_read(st, j);
 	if (st->state != STORAGE_UP)
 		storage_up(st);
-	estorage_tell(st, NULL);
+	eevents_start(st);
+	is = info_of(st);
+	if (memcmp(&was, &is, sizeof(is)) != 0)
+		estorage_tell(st, NULL);
 	storage_settle();
+}
+
+/*
+ * What it can may be something else by now; whether it is up others find
+ * out.  All URLs lead to the same, so it does not matter which one answers.
+ */
+static void
+look_done(struct hreq *r, enum st_code code, const char *text, struct json *j)
+{
+	struct estorage	*st = r->st;
+	struct eurl	*u;
+
+	st->look = NULL;
+	if (st->state != STORAGE_UP)
+		return;
+	tmo_start(&st->looks, &look_class);
+	TAILQ_FOREACH(u, &st->urls, entry)
+		if (u->rank == st->doc_rank)
+			break;
+	if (code == ST_OK && u != NULL && estorage_doc_bad(u, j) == NULL)
+		estorage_doc(u, j);
+}
+
+static void
+look_fired(struct tmo *t)
+{
+	struct estorage *st;
+
+	TAILQ_FOREACH(st, &estorages, entry)
+		if (&st->looks == t)
+			break;
+	if (st == NULL || st->stale || st->state != STORAGE_UP ||
+	    st->look != NULL)
+		return;
+	st->look = hreq_new(st, "GET", ANSWER_JSON);
+	st->look->done = look_done;
+	(void)ibuf_adds(&st->look->target, "/");
+	hreq_submit(st->look);
+}
+
+static void
+look_stop(struct estorage *st)
+{
+	tmo_stop(&st->looks);
+	if (st->look != NULL)
+		hreq_cancel(st->look);
+	st->look = NULL;
 }
 
 /* The first that may be it is asked. */
@@ -574,6 +635,7 @@ estorage_change(struct estorage *st, struct estorage *new)
 	struct tls_config *tls;
 
 	eevents_stop(st);
+	look_stop(st);
 	epool_close(st);
 	eurl_take(st, new);
 	free(st->store);
@@ -624,6 +686,8 @@ estorage_conf_commit(void)
 {
 	struct estorage *st, *new;
 
+	tmo_class_set(&look_class, elimits.check > 0 &&
+	    elimits.check < LOOK_SECS ? (int)elimits.check : LOOK_SECS);
 	TAILQ_FOREACH(st, &estorages, entry) {
 		TAILQ_FOREACH(new, &staged, entry)
 			if (new->id == st->id)
@@ -632,6 +696,7 @@ estorage_conf_commit(void)
 			continue;
 		st->stale = 1;
 		eurl_stop_all(st);
+		look_stop(st);
 		st->state = STORAGE_UNKNOWN;
 		elocal_free(st->local);
 		st->local = NULL;
@@ -775,4 +840,5 @@ void
 estorage_init(void)
 {
 	eurl_init();
+	tmo_class_init(&look_class, LOOK_SECS, look_fired);
 }

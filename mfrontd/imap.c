@@ -590,6 +590,7 @@ static const struct lproto imap_proto = {
 	.drained = imap_drained,
 	.secured = imap_secured,
 	.login = imap_login_done,
+	.challenge = imap_challenge,
 	.timeout = imap_timeout,
 	.goodbye = imap_goodbye,
 	.closed = imap_closed,

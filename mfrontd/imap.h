@@ -179,6 +179,7 @@ void	 imap_input_free(struct imap *);
 void	 imap_greet(struct lsession *);
 void	 imap_secured(struct lsession *);
 void	 imap_login_done(struct lsession *, enum st_code, const char *);
+void	 imap_challenge(struct lsession *, const void *, size_t);
 void	 imap_capabilities(struct imap *, struct ibuf *);
 /* What the session's commands may have; good until the next call. */
 const struct imap_parse_opts *imap_syntax(const struct imap *);

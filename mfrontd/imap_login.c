@@ -10,6 +10,7 @@
 #include "imap.h"
 #include "log.h"
 #include "saslplain.h"
+#include "scram.h"
 
 #define SASL_LINE_MAX	8192	/* of base64 */
 
@@ -52,6 +53,8 @@ imap_capabilities(struct imap *s, struct ibuf *b)
 			(void)ibuf_adds(b, " STARTTLS");
 		(void)ibuf_adds(b, lsession_private(&s->ls) ?
 		    " AUTH=PLAIN" : " LOGINDISABLED");
+		if (lsession_mech(&s->ls, AUTH_SCRAM))
+			(void)ibuf_adds(b, " AUTH=SCRAM-SHA-256");
 		return;
 	}
 	(void)ibuf_adds(b, " NAMESPACE CHILDREN UNSELECT UIDPLUS "
@@ -218,6 +221,13 @@ cmd_login(struct iop *op)
 	login_try(op, &op->cmd.login.user, &op->cmd.login.pass, "");
 }
 
+static int
+auth_is_scram(const struct iop *op)
+{
+	return op->entry->verb == IMAP_AUTHENTICATE &&
+	    hstr_is(&op->cmd.authenticate.mech, "SCRAM-SHA-256");
+}
+
 void
 imap_login_done(struct lsession *ls, enum st_code code, const char *text)
 {
@@ -227,6 +237,10 @@ imap_login_done(struct lsession *ls, enum st_code code, const char *text)
 
 	if (op == NULL)
 		return;
+	if (code == ST_BAD_REQUEST && auth_is_scram(op)) {
+		iop_bad(op, text);
+		return;
+	}
 	if (code != ST_OK) {
 		imount_close(s);
 		iop_no(op, code == ST_BAD_CREDENTIALS ?
@@ -243,8 +257,28 @@ imap_login_done(struct lsession *ls, enum st_code code, const char *text)
 	ibuf_fini(&b);
 }
 
+/* The client's, the first or the answer to a challenge. */
 static void
-auth_message(struct iop *op, const char *p, size_t len)
+auth_scram(struct iop *op, const char *p, size_t len)
+{
+	struct lsession	*ls = &op->s->ls;
+	char		 msg[BASE64_DECODED_MAX(SASL_LINE_MAX)];
+	ssize_t		 n;
+
+	n = base64_decode(msg, sizeof(msg), p, len);
+	if (n == -1 || n > SCRAM_MESSAGE_MAX) {
+		if (ls->flags & LS_SASL)
+			lsession_sasl_abort(ls);
+		iop_bad(op, "Invalid SASL message");
+	} else if (ls->flags & LS_SASL)
+		lsession_sasl_answer(ls, msg, (size_t)n);
+	else
+		lsession_sasl(ls, AUTH_SCRAM, msg, (size_t)n);
+	explicit_bzero(msg, sizeof(msg));
+}
+
+static void
+auth_plain(struct iop *op, const char *p, size_t len)
 {
 	struct saslplain	sp;
 	struct hstr		user, pass;
@@ -252,11 +286,6 @@ auth_message(struct iop *op, const char *p, size_t len)
 	char			authzid[SASLPLAIN_MAX + 1];
 	ssize_t			n;
 
-	iop_reads(op, NULL);
-	if (len == 1 && *p == '*') {
-		iop_bad(op, "AUTHENTICATE cancelled");
-		return;
-	}
 	n = base64_decode(msg, sizeof(msg), p, len);
 	if (n == -1 || saslplain_parse(&sp, msg, (size_t)n) == -1) {
 		explicit_bzero(msg, sizeof(msg));
@@ -273,6 +302,22 @@ auth_message(struct iop *op, const char *p, size_t len)
 	explicit_bzero(msg, sizeof(msg));
 }
 
+static void
+auth_message(struct iop *op, const char *p, size_t len)
+{
+	struct lsession *ls = &op->s->ls;
+
+	iop_reads(op, NULL);
+	if (len == 1 && *p == '*') {
+		if (ls->flags & LS_SASL)
+			lsession_sasl_abort(ls);
+		iop_bad(op, "AUTHENTICATE cancelled");
+	} else if (auth_is_scram(op))
+		auth_scram(op, p, len);
+	else
+		auth_plain(op, p, len);
+}
+
 /* The client's answer to "+": one line. */
 static size_t
 auth_input(struct iop *op, const uint8_t *p, size_t len)
@@ -285,6 +330,8 @@ auth_input(struct iop *op, const uint8_t *p, size_t len)
 			return 0;
 		iop_reads(op, NULL);
 		op->s->input = INPUT_SKIP_LINE;
+		if (op->s->ls.flags & LS_SASL)
+			lsession_sasl_abort(&op->s->ls);
 		iop_bad(op, "Line too long");
 		return len;
 	}
@@ -294,17 +341,39 @@ auth_input(struct iop *op, const uint8_t *p, size_t len)
 	return n + 1;
 }
 
+/* Auth's answer, also the last one: "+" and base64. */
+void
+imap_challenge(struct lsession *ls, const void *p, size_t len)
+{
+	struct imap	*s = (struct imap *)ls;
+	char		 text[BASE64_LEN(SCRAM_CHALLENGE_MAX)];
+	ssize_t		 n;
+
+	n = base64_encode(text, sizeof(text), p, len);
+	if (s->op == NULL || n == -1) {
+		lsession_sasl_abort(ls);
+		return;
+	}
+	(void)ibuf_addf(imap_out(s), "+ %.*s\r\n", (int)n, text);
+	iop_reads(s->op, auth_input);
+	s->input = INPUT_AUTH;
+	if (ls->io.flags & IO_PAUSED)
+		io_resume(&ls->io);
+}
+
 void
 cmd_authenticate(struct iop *op)
 {
-	const struct imap_authenticate *a = &op->cmd.authenticate;
+	const struct imap_authenticate	*a = &op->cmd.authenticate;
+	int				 plain = hstr_is(&a->mech, "PLAIN");
 
-	if (!hstr_is(&a->mech, "PLAIN")) {
+	if ((plain || auth_is_scram(op)) && login_refused(op))
+		return;
+	if (!plain && (!auth_is_scram(op) ||
+	    !lsession_mech(&op->s->ls, AUTH_SCRAM))) {
 		iop_no(op, NULL, "No such mechanism");
 		return;
 	}
-	if (login_refused(op))
-		return;
 	if (a->initial.p != NULL) {
 		auth_message(op, a->initial.p, a->initial.len);
 		return;

@@ -753,6 +753,83 @@ listener_accept(int lfd, short ev, void *arg)
 
 /* logins */
 
+static uint32_t mechs;		/* as auth told us, 0: not yet */
+
+static void
+listener_auth_mechs(struct proc_peer *p, struct imsg *msg, const void *arg)
+{
+	mechs = ((const struct m_auth_mechs *)arg)->mechs;
+}
+
+int
+lsession_mech(const struct lsession *s, int mech)
+{
+	return lsession_private(s) && (mech == AUTH_PASSWORD ||
+	    (mechs & AUTH_MECH(mech)) != 0);
+}
+
+static void
+login_no_auth(struct lsession *s)
+{
+	lproto->login(s, ST_UNAVAILABLE,
+	    "Authentication is not available now");
+}
+
+void
+lsession_sasl(struct lsession *s, int mech, const void *p, size_t len)
+{
+	struct proc_peer	*auth = proc_find(ROLE_AUTH, 0);
+	struct m_sasl_start	 m;
+
+	if (auth == NULL) {
+		login_no_auth(s);
+		return;
+	}
+	m.mech = (uint8_t)mech;
+	m.tls = (uint8_t)io_is_tls(&s->io);
+	m.message = msg_blob_of(p, len);
+	s->flags |= LS_AUTH;
+	lsession_timeout(s, LT_BACKEND);
+	proc_send(auth, M_sasl_start, s->id, 0, -1, &m);
+}
+
+void
+lsession_sasl_answer(struct lsession *s, const void *p, size_t len)
+{
+	struct m_sasl_response m;
+
+	m.number = s->challenge;
+	m.message = msg_blob_of(p, len);
+	s->flags = (s->flags & ~(uint32_t)LS_SASL) | LS_AUTH;
+	lsession_timeout(s, LT_BACKEND);
+	proc_send(proc_find(ROLE_AUTH, 0), M_sasl_response, s->id, 0, -1, &m);
+}
+
+void
+lsession_sasl_abort(struct lsession *s)
+{
+	struct m_sasl_abort m;
+
+	m.number = s->challenge;
+	s->flags &= ~(uint32_t)LS_SASL;
+	proc_send(proc_find(ROLE_AUTH, 0), M_sasl_abort, s->id, 0, -1, &m);
+}
+
+static void
+listener_sasl_challenge(struct proc_peer *p, struct imsg *msg,
+    const void *arg)
+{
+	const struct m_sasl_challenge	*m = arg;
+	struct lsession			*s = lsession_find(msg->id);
+
+	if (s == NULL || (s->flags & (LS_AUTH | LS_ENDING)) != LS_AUTH)
+		return;
+	s->flags = (s->flags & ~(uint32_t)LS_AUTH) | LS_SASL;
+	s->challenge = m->number;
+	lsession_timeout(s, LT_IDLE);
+	lproto->challenge(s, m->message.p, m->message.len);
+}
+
 void
 lsession_login(struct lsession *s, int mech, const char *user,
     const char *authzid, const char *secret)
@@ -761,8 +838,7 @@ lsession_login(struct lsession *s, int mech, const char *user,
 	struct m_auth_req	 m;
 
 	if (auth == NULL) {
-		lproto->login(s, ST_UNAVAILABLE,
-		    "Authentication is not available now");
+		login_no_auth(s);
 		return;
 	}
 	memset(&m, 0, sizeof(m));
@@ -813,9 +889,11 @@ listener_auth_fail(struct proc_peer *p, struct imsg *msg, const void *arg)
 	const struct m_auth_fail	*m = arg;
 	struct lsession			*s = lsession_find(msg->id);
 
-	if (s == NULL || (s->flags & (LS_AUTH | LS_ENDING)) != LS_AUTH)
+	/* while the client has a challenge its time may have come, too */
+	if (s == NULL || s->flags & LS_ENDING ||
+	    (s->flags & (LS_AUTH | LS_SASL)) == 0)
 		return;
-	s->flags &= ~(uint32_t)LS_AUTH;
+	s->flags &= ~(uint32_t)(LS_AUTH | LS_SASL);
 	count.failed++;
 	lsession_timeout(s, LT_IDLE);
 	lproto->login(s, m->code == ST_OK ? ST_INTERNAL : m->code, m->text);
@@ -966,10 +1044,9 @@ session_auth_lost(struct lsession *s)
 {
 	if (s->flags & LS_ENDING)
 		return;
-	if (s->flags & LS_AUTH) {
-		s->flags &= ~(uint32_t)LS_AUTH;
-		lproto->login(s, ST_UNAVAILABLE,
-		    "Authentication is not available now");
+	if (s->flags & (LS_AUTH | LS_SASL)) {
+		s->flags &= ~(uint32_t)(LS_AUTH | LS_SASL);
+		login_no_auth(s);
 	}
 	if (lproto->auth_lost != NULL)
 		lproto->auth_lost(s);
@@ -997,8 +1074,10 @@ listener_peer_up(struct proc_peer *p)
 
 	if (p->role == ROLE_ENGINE && lproto->engine != NULL)
 		lproto->engine(p, 1);
-	if (p->role == ROLE_AUTH)
+	if (p->role == ROLE_AUTH) {
+		mechs = 0;
 		listener_auth_up(p);
+	}
 	while ((s = lsession_each(&i)) != NULL) {
 		if (p->role == ROLE_AUTH) {
 			session_auth_lost(s);
@@ -1024,9 +1103,11 @@ listener_peer_down(struct proc_peer *p)
 			lproto->engine(p, 0);
 	}
 	/* if there is another one, it was done when that came */
-	if (p->role == ROLE_AUTH && proc_find(ROLE_AUTH, 0) == NULL)
+	if (p->role == ROLE_AUTH && proc_find(ROLE_AUTH, 0) == NULL) {
+		mechs = 0;
 		while ((s = lsession_each(&i)) != NULL)
 			session_auth_lost(s);
+	}
 	if (l == NULL)
 		return;
 	while ((st = TAILQ_FIRST(l)) != NULL) {
@@ -1363,6 +1444,8 @@ static const struct {
 	{ M_conf_allow,		conf_allow },
 	{ M_conf_cert,		conf_cert },
 	{ M_conf_storage,	conf_storage },
+	{ M_auth_mechs,		listener_auth_mechs },
+	{ M_sasl_challenge,	listener_sasl_challenge },
 	{ M_auth_ok,		listener_auth_ok },
 	{ M_auth_fail,		listener_auth_fail },
 	{ M_regrant,		listener_regrant },

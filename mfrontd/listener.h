@@ -49,6 +49,8 @@ struct lproto {
 	/* Auth has decided: ST_OK, or why not with a text for people. */
 	void		 (*login)(struct lsession *, enum st_code,
 			    const char *);
+	/* Auth's next message to the client of a mechanism of several steps. */
+	void		 (*challenge)(struct lsession *, const void *, size_t);
 	/* Auth died: what else the protocol asked of it has no answer. */
 	void		 (*auth_lost)(struct lsession *);
 	/* Time is up; the protocol says so and calls lsession_end(). */
@@ -86,7 +88,8 @@ enum lsession_flag {
 	LS_LOGGED_IN	= 0x0040,
 	LS_GRANTED	= 0x0080,	/* and the engine knows it */
 	LS_ENDING	= 0x0100,
-	LS_COUNTED	= 0x0200	/* among those not logged in */
+	LS_COUNTED	= 0x0200,	/* among those not logged in */
+	LS_SASL		= 0x0400	/* the client has a challenge of auth's */
 };
 
 struct lsession {
@@ -105,6 +108,7 @@ struct lsession {
 	uint16_t	 engine;	/* slot */
 	uint32_t	 egen;		/* and its process */
 	uint32_t	 badcmds;
+	uint32_t	 challenge;	/* its number, with LS_SASL */
 	TAILQ_HEAD(, streq) reqs;
 };
 
@@ -151,6 +155,16 @@ int	 lsession_bad(struct lsession *);
  */
 void	 lsession_login(struct lsession *, int, const char *, const char *,
 	    const char *);
+/* May it be offered here and now?  An enum auth_mech. */
+int	 lsession_mech(const struct lsession *, int);
+/*
+ * A mechanism of several steps: the client's first message, to which
+ * lproto->challenge() or lproto->login() will be called; then, as long as
+ * LS_SASL is set, his answer, or that he gave up.
+ */
+void	 lsession_sasl(struct lsession *, int, const void *, size_t);
+void	 lsession_sasl_answer(struct lsession *, const void *, size_t);
+void	 lsession_sasl_abort(struct lsession *);
 /* What the session's engine has told of its storage; never NULL. */
 const struct lstorage *lsession_storage(const struct lsession *);
 const struct lstorage *lstorage_of(struct proc_peer *, uint16_t);

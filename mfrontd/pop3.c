@@ -45,6 +45,7 @@ static const struct lproto pop3_proto = {
 	.drained = pop3_drained,
 	.secured = pop3_secured,
 	.login = pop3_login,
+	.challenge = pop3_challenge,
 	.timeout = pop3_timeout,
 	.goodbye = pop3_goodbye,
 	.closed = pop3_closed,

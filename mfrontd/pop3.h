@@ -102,6 +102,7 @@ struct pop3 {
 	int		 waiting;		/* a command is not answered */
 	int		 inside;		/* half an answer is written */
 	int		 sasl;			/* the next line is AUTH's */
+	int		 scram;			/* AUTH is SCRAM-SHA-256 */
 	char		*user;			/* of USER */
 	struct pop3_drop *drop;
 	struct pop3_load *load;
@@ -148,6 +149,7 @@ void	 pop3_cut(struct pop3 *, const char *);
 /* pop3_cmd.c */
 void	 pop3_command(struct pop3 *, const char *, size_t);
 void	 pop3_sasl_line(struct pop3 *, const char *, size_t);
+void	 pop3_challenge(struct lsession *, const void *, size_t);
 void	 pop3_scan_more(struct pop3 *);
 
 /* pop3_drop.c */

@@ -15,6 +15,7 @@
 #include "base64.h"
 #include "pop3.h"
 #include "saslplain.h"
+#include "scram.h"
 
 #define IN_AUTH		0x1
 #define IN_TRANS	0x2
@@ -95,30 +96,94 @@ sasl_plain(struct pop3 *p, const char *b64, size_t len)
 	explicit_bzero(buf, sizeof(buf));
 }
 
+static void
+sasl_abort(struct pop3 *p)
+{
+	if (p->ls.flags & LS_SASL)
+		lsession_sasl_abort(&p->ls);
+}
+
+/* The client's message, the first or the answer to a challenge. */
+static void
+sasl_scram(struct pop3 *p, const char *b64, size_t len)
+{
+	char	buf[BASE64_DECODED_MAX(POP3_AUTH_MAX)];
+	ssize_t	n;
+
+	n = base64_decode(buf, sizeof(buf), b64, len);
+	if (n == -1 || n > SCRAM_MESSAGE_MAX) {
+		sasl_abort(p);
+		pop3_bad(p, "Not a response of SASL SCRAM-SHA-256");
+	} else {
+		pop3_wait(p, LT_BACKEND);
+		if (p->ls.flags & LS_SASL)
+			lsession_sasl_answer(&p->ls, buf, (size_t)n);
+		else
+			lsession_sasl(&p->ls, AUTH_SCRAM, buf, (size_t)n);
+	}
+	explicit_bzero(buf, sizeof(buf));
+}
+
+void
+pop3_challenge(struct lsession *ls, const void *m, size_t len)
+{
+	struct pop3	*p = (struct pop3 *)(void *)ls;
+	char		 text[BASE64_LEN(SCRAM_CHALLENGE_MAX)];
+	ssize_t		 n;
+
+	if ((n = base64_encode(text, sizeof(text), m, len)) == -1)
+		n = 0;
+	(void)io_printf(&ls->io, "+ %.*s\r\n", (int)n, text);
+	p->sasl = 1;
+	pop3_done(p);
+}
+
+static void
+sasl_message(struct pop3 *p, const char *b64, size_t len)
+{
+	if (p->scram)
+		sasl_scram(p, b64, len);
+	else
+		sasl_plain(p, b64, len);
+}
+
 void
 pop3_sasl_line(struct pop3 *p, const char *line, size_t len)
 {
 	p->sasl = 0;
-	if (len == 1 && *line == '*')
+	if (len == 1 && *line == '*') {
+		sasl_abort(p);
 		pop3_bad(p, "Authentication cancelled");
-	else
-		sasl_plain(p, line, len);
+	} else
+		sasl_message(p, line, len);
+}
+
+static int
+auth_is(const struct pop3_cmd *c, const char *name)
+{
+	return c->arglen == strlen(name) &&
+	    strncasecmp(c->arg, name, c->arglen) == 0;
 }
 
 static void
 cmd_auth(struct pop3 *p, const struct pop3_cmd *c)
 {
+	int scram = lsession_mech(&p->ls, AUTH_SCRAM);
+
+	p->scram = scram && auth_is(c, "SCRAM-SHA-256");
 	if (!lsession_private(&p->ls)) {
 		pop3_bad(p, in_the_clear);
 		return;
 	}
 	/* what clients did before CAPA to find out */
 	if (c->arglen == 0)
-		(void)io_puts(&p->ls.io, "+OK Mechanisms\r\nPLAIN\r\n.\r\n");
-	else if (c->arglen != 5 || strncasecmp(c->arg, "PLAIN", 5) != 0)
+		(void)io_printf(&p->ls.io,
+		    "+OK Mechanisms\r\nPLAIN\r\n%s.\r\n",
+		    scram ? "SCRAM-SHA-256\r\n" : "");
+	else if (!auth_is(c, "PLAIN") && !p->scram)
 		pop3_bad(p, "No such mechanism here");
 	else if (c->initial != NULL)
-		sasl_plain(p, c->initial, c->initiallen);
+		sasl_message(p, c->initial, c->initiallen);
 	else {
 		p->sasl = 1;
 		(void)io_puts(&p->ls.io, "+ \r\n");
@@ -152,7 +217,9 @@ cmd_capa(struct pop3 *p, const struct pop3_cmd *c)
 	    p->ls.flags & LS_STARTTLS && p->ls.tls != NULL)
 		(void)io_puts(io, "STLS\r\n");
 	if (lsession_private(&p->ls))
-		(void)io_puts(io, "USER\r\nSASL PLAIN\r\n");
+		(void)io_printf(io, "USER\r\nSASL PLAIN%s\r\n",
+		    lsession_mech(&p->ls, AUTH_SCRAM) ? " SCRAM-SHA-256" :
+		    "");
 	(void)io_puts(io, "IMPLEMENTATION mfrontd\r\n.\r\n");
 }
 

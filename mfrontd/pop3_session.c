@@ -215,7 +215,10 @@ pop3_login(struct lsession *ls, enum st_code code, const char *text)
 		pop3_drop_load(p);
 		return;
 	}
-	pop3_err(p, st_error(code)->pop3, text);
+	p->sasl = 0;
+	/* not the storage, the client made a mistake */
+	pop3_err(p, p->scram && code == ST_BAD_REQUEST ? NULL :
+	    st_error(code)->pop3, text);
 	if (lsession_bad(ls)) {
 		pop3_err(p, NULL, "Too many errors");
 		lsession_end(ls, "too many failed logins");

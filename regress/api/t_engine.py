@@ -5,6 +5,7 @@ what the page says of the frontend.
 
 The test is the engine's parent, its siblings and the backend."""
 
+import base64
 import json
 import os
 import queue
@@ -29,8 +30,7 @@ FIELDS = ['flags', 'id', 'size', 'date', 'modseq', 'cache', 'savedate',
 STORY = {t.name: t for t in page.transcripts()}
 # what a frontend does not say, or not as small as that
 NOT_OURS = {'append-again', 'key-reused', 'chunked', 'too-large', 'range',
-            'no-token', 'unknown-parameter', 'no-call', 'scram',
-            'scram-nobody'}
+            'no-token', 'unknown-parameter', 'no-call'}
 
 
 def bytes_of(answer):
@@ -317,6 +317,20 @@ class Pages(Engine):
         self.query(t, 'auth_query', 'auth_answer', code, mech=0,
                    tls=b['tls'], user=b['username'], secret=b['password'],
                    service=b['service'], remote=b['remote'])
+
+    def post_scram(self, t, code):
+        b = self.body(t)
+        self.auth.send('scram_query', req=9, session='%s-1-7' % BOOT,
+                       tls=b['tls'], user=b['username'],
+                       service=b['service'], remote=b['remote'])
+        self.exchange(t)
+        m = self.auth.until('scram_answer', code=ST[code])
+        a = json.loads(t.answer.content({}))
+        self.assertEqual((m.account, m.name, m.iterations),
+                         (a['account'], a['name'], a['iterations']))
+        for name, value in (('salt', m.salt), ('stored_key', m.stored),
+                            ('server_key', m.server)):
+            self.assertEqual(value, base64.b64decode(a[name]))
 
     def post_recipients(self, t, code):
         b = self.body(t)
@@ -705,6 +719,52 @@ class Word(Engine):
             self.backend.next().answer(simple(
                 404, kind, b'{"code":"unknown-recipient"}'))
             self.auth.until('rcpt_answer', code=ST[code])
+
+    def test_scram(self):
+        """Keys that are none, and those of a storage that has none to give"""
+        good = {'account': 'joe', 'salt': 'AAAA', 'iterations': 4096,
+                'stored_key': base64.b64encode(32 * b'k').decode(),
+                'server_key': base64.b64encode(32 * b's').decode()}
+        self.begin(document=service(scram={'mechanisms':
+                                           ['SCRAM-SHA-256']}))
+
+        def ask(answer, code):
+            self.auth.send('scram_query', req=3, user='j"e', service='pop3')
+            r = self.backend.next()
+            self.assertEqual(json.loads(r.body)['username'], 'j"e')
+            r.answer(answer)
+            return self.auth.until('scram_answer', req=3, code=ST[code])
+
+        def json_of(**change):
+            return simple(200, 'application/json', json.dumps(
+                dict(good, **change)).encode())
+        m = ask(json_of(), 'OK')
+        self.assertEqual((m.salt, m.name), (bytes(3), ''))
+        for change in ({'salt': ''}, {'salt': 'AAA'}, {'salt': None},
+                       {'salt': base64.b64encode(bytes(65)).decode()},
+                       {'iterations': 4095}, {'iterations': '4096'},
+                       {'iterations': 1 << 31}, {'stored_key': 'AAAA'},
+                       {'server_key': base64.b64encode(bytes(33)).decode()},
+                       {'account': ''}, {'account': None}):
+            ask(json_of(**change), 'NONSENSE')
+        ask(simple(200, 'application/json', b'[]'), 'NONSENSE')
+        ask(simple(204, 'application/json', b''), 'NONSENSE')
+        ask(simple(403, 'application/problem+json',
+                   b'{"code":"account-disabled"}'), 'ACCOUNT_DISABLED')
+
+    def test_scram_absent(self):
+        """What is not announced is not asked for; and it is seen when it
+        is not any more"""
+        self.begin(document=service(scram=True), check=1)
+        self.backend.document = service(auth=True)
+        self.auth.until('st_info', up=1, caps=1 << CAP['AUTH'],
+                        timeout=10 * SLOW)
+        self.auth.send('scram_query', req=3, user='joe')
+        self.auth.until('scram_answer', req=3, code=ST['UNAVAILABLE'])
+        self.assertTrue(self.backend.requests.empty())
+        self.backend.document = service(auth=True, scram=True)
+        self.auth.until('st_info', up=1, timeout=10 * SLOW,
+                        caps=1 << CAP['AUTH'] | 1 << CAP['SCRAM'])
 
     def test_repeated(self):
         """With idempotency a change is asked for again: the same bytes

@@ -92,11 +92,12 @@ class Whole:
     """A mfrontd that runs, or can be started.
 
     listen: which protocols, of PROTOCOLS; conf: more lines of the
-    configuration; storage: its statement, else an embedded one; user: run
-    it as this one, where we are root."""
+    configuration; storage: its statement, else an embedded one; auth: where
+    accounts come from, else a password file; user: run it as this one, where
+    we are root."""
 
     def __init__(self, listen=('imap',), conf='', users=('joe',),
-                 storage=None, user=None, verbose=True):
+                 storage=None, user=None, verbose=True, auth=None):
         if os.getuid() == 0 and user is None and not have_users():
             raise unittest.SkipTest('etc/users.sh has not been run')
         self.top = tempfile.mkdtemp(prefix='mfrontd.')
@@ -104,6 +105,7 @@ class Whole:
         self.user, self.verbose = user, verbose
         self.ports = {p: free_port() for p in listen}
         self.users, self.more, self.storage = list(users), conf, storage
+        self.auth = auth or 'auth file "$dir/passwd" domains { localhost }'
         self.proc, self.readies = None, 0
         self.expected = []              # what the log may complain of
         self.logname = self.path('log')
@@ -147,7 +149,7 @@ class Whole:
                  'control socket "$dir/ctl.sock"',
                  'certificate cert "$dir/cert.pem" key "$dir/key.pem"',
                  storage,
-                 'auth file "$dir/passwd" domains { localhost }',
+                 self.auth,
                  'plaintext login on loopback']
         for p, port in self.ports.items():
             how = {'lmtp': '', 'imaps': ' tls', 'pop3s': ' tls'}.get(
