@@ -222,9 +222,12 @@ dictfile_slot_get(const struct dictfile *df, struct dictfile_slot *s,
 
 int
 dictfile_slot_of(const struct dictfile *df, struct dictfile_slot *s,
-    const uint8_t owner[HMAC_LEN], const uint8_t buf[DICTFILE_HEAD])
+    const uint8_t owner[HMAC_LEN], const char *prefix,
+    const uint8_t buf[DICTFILE_HEAD])
 {
-	if (memcmp(buf + AT_OWNER, owner, HMAC_LEN) != 0)
+	if (memcmp(buf + AT_OWNER, owner, HMAC_LEN) != 0 ||
+	    strlen(prefix) > DICTFILE_KEY ||
+	    memcmp(buf + AT_KEY, prefix, strlen(prefix)) != 0)
 		return -1;
 	return dictfile_slot_get(df, s, buf);
 }

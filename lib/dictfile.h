@@ -94,9 +94,13 @@ void	 dictfile_slot_put(const struct dictfile *,
 	    const struct dictfile_slot *, uint8_t[DICTFILE_HEAD]);
 int	 dictfile_slot_get(const struct dictfile *, struct dictfile_slot *,
 	    const uint8_t[DICTFILE_HEAD]);
-/* The same, only if it is an entry of this account: that is seen at once. */
+/*
+ * The same, only if it is an entry of this account whose key begins so;
+ * what is not is seen without looking at its sum.
+ */
 int	 dictfile_slot_of(const struct dictfile *, struct dictfile_slot *,
-	    const uint8_t[HMAC_LEN], const uint8_t[DICTFILE_HEAD]);
+	    const uint8_t[HMAC_LEN], const char *,
+	    const uint8_t[DICTFILE_HEAD]);
 /* A value's sum, which goes with the etag of its slot. */
 void	 dictfile_sum(const struct dictfile *, const struct dictfile_slot *,
 	    const void *, uint8_t[HMAC_LEN]);

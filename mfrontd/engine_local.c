@@ -375,9 +375,8 @@ keys_scan(const struct dictfile *df, struct keys *keys,
 	uint32_t		 i;
 
 	for (i = 0; i < n; i++)
-		if (dictfile_slot_of(df, &s, owner, heads + i *
-		    DICTFILE_HEAD) == 0 &&
-		    strncmp(s.key, prefix, strlen(prefix)) == 0)
+		if (dictfile_slot_of(df, &s, owner, prefix, heads + i *
+		    DICTFILE_HEAD) == 0)
 			keys->v[keys->n++] = s;
 }
 

@@ -24,7 +24,7 @@ MAIL = (b'Subject: one\r\nFrom: a@b\r\nMessage-ID: <1@x>\r\n'
         b'Content-Type: text/plain\r\n\r\n' + b'Text.\r\n' * 40)
 LAST = 0xffffffff
 INJECTED = '\r\n* INJECTED'
-ALL = sum(1 << bit for name, bit in CAP.items() if name not in (
+ALL = 1 << 49 | sum(1 << bit for name, bit in CAP.items() if name not in (
     'AUTH', 'SCRAM', 'ACL', 'UIDL'))
 LEVEL1 = 1 << CAP['WRITE'] | 1 << CAP['CACHE'] | 1 << CAP['DICT']
 

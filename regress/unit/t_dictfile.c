@@ -155,6 +155,14 @@ ATF_TC_BODY(slots, tc)
 	}
 	ATF_CHECK_EQ(HMAC_LEN * 3 + DICTFILE_ETAG + DICTFILE_KEY + 1 + 12,
 	    (int)i);
+	/* of one account, and of keys that begin so */
+	dictfile_owner(&df, "ann", sum);
+	dictfile_slot_put(&df, &s, buf);
+	ATF_CHECK_EQ(0, dictfile_slot_of(&df, &t, s.owner, "", buf));
+	ATF_CHECK_EQ(0, dictfile_slot_of(&df, &t, s.owner, "kkk", buf));
+	ATF_CHECK_EQ(0, dictfile_slot_of(&df, &t, s.owner, key, buf));
+	ATF_CHECK_EQ(-1, dictfile_slot_of(&df, &t, s.owner, "kkx", buf));
+	ATF_CHECK_EQ(-1, dictfile_slot_of(&df, &t, sum, "", buf));
 	/* nor is that of another file, or of one that is longer */
 	ATF_REQUIRE_EQ(0, dictfile_layout(&other, 64 << 20));
 	dictfile_super_make(&other, "http://a/", super);
