@@ -166,6 +166,12 @@ doc_names(struct json *j, int i, const char *list,
 	return bits;
 }
 
+static uint32_t
+doc_scram(const char *name, size_t len)
+{
+	return len == 13 && memcmp(name, "SCRAM-SHA-256", 13) == 0;
+}
+
 /* What it does not say that it can search or sort by is not asked for. */
 static void
 doc_details(struct estorage *st, struct json *j, int caps)
@@ -186,6 +192,9 @@ doc_details(struct estorage *st, struct json *j, int caps)
 	st->threadids = 0;
 	(void)json_bool(j, json_member(j, json_member(j, caps, "objectid"),
 	    "thread"), &st->threadids);
+	if (!doc_names(j, json_member(j, caps, "scram"), "mechanisms",
+	    doc_scram))
+		st->caps &= ~CAP(CAP_SCRAM);
 	st->limit_annotation = 0;
 	(void)json_u32(j, json_member(j, json_member(j, caps, "metadata"),
 	    "value"), &st->limit_annotation);

@@ -25,6 +25,7 @@ from house import BOOT, CAP, House, ST, limits          # noqa: E402
 from messages import Closed, get_set                    # noqa: E402
 
 SLOW = int(os.environ.get('SLOW', '1'))
+MECHANISMS = {'mechanisms': ['SCRAM-SHA-1', 'SCRAM-SHA-256']}
 FIELDS = ['flags', 'id', 'size', 'date', 'modseq', 'cache', 'savedate',
           'threadid']
 STORY = {t.name: t for t in page.transcripts()}
@@ -725,8 +726,7 @@ class Word(Engine):
         good = {'account': 'joe', 'salt': 'AAAA', 'iterations': 4096,
                 'stored_key': base64.b64encode(32 * b'k').decode(),
                 'server_key': base64.b64encode(32 * b's').decode()}
-        self.begin(document=service(scram={'mechanisms':
-                                           ['SCRAM-SHA-256']}))
+        self.begin(document=service(scram=MECHANISMS))
 
         def ask(answer, code):
             self.auth.send('scram_query', req=3, user='j"e', service='pop3')
@@ -755,14 +755,15 @@ class Word(Engine):
     def test_scram_absent(self):
         """What is not announced is not asked for; and it is seen when it
         is not any more"""
-        self.begin(document=service(scram=True), check=1)
-        self.backend.document = service(auth=True)
+        self.begin(document=service(scram=MECHANISMS), check=1)
+        self.backend.document = service(auth=True, scram={
+            'mechanisms': ['SCRAM-SHA-1', 'SCRAM-SHA-256-PLUS']})
         self.auth.until('st_info', up=1, caps=1 << CAP['AUTH'],
                         timeout=10 * SLOW)
         self.auth.send('scram_query', req=3, user='joe')
         self.auth.until('scram_answer', req=3, code=ST['UNAVAILABLE'])
         self.assertTrue(self.backend.requests.empty())
-        self.backend.document = service(auth=True, scram=True)
+        self.backend.document = service(auth=True, scram=MECHANISMS)
         self.auth.until('st_info', up=1, timeout=10 * SLOW,
                         caps=1 << CAP['AUTH'] | 1 << CAP['SCRAM'])
 

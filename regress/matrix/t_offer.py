@@ -4,6 +4,7 @@ not there, and nothing less for what the frontend does by itself."""
 
 import matrix
 import atf
+import t_login_scram
 import whole
 
 IMAP = set('''IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN
@@ -110,6 +111,34 @@ class Offer(whole.WholeTest):
     def test_level0(self):
         """level 0"""
         self.says(matrix.WITHOUT['level0'])
+
+
+class Mechanisms(t_login_scram.Keys):
+    """Of logins, where accounts come from the storage"""
+
+    def mechanisms(self, without):
+        self.begin(listen=('imap', 'pop3'), without=' without { %s }' %
+                   ' '.join(without))
+        c = self.imap(None)
+        said = [w[5:] for w in c.greeting.codedata.split()
+                if w[:5] == 'AUTH=']
+        p = self.client('pop3')
+        p.line()
+        p.send('CAPA')
+        line = ''
+        while not line.startswith('SASL '):
+            line = p.line()
+        self.assertEqual(said, line.split()[1:])
+        return said
+
+    def test_scram(self):
+        """with scram, whatever else there is not"""
+        self.assertEqual(['PLAIN', 'SCRAM-SHA-256'], self.mechanisms(
+            matrix.WITHOUT['offload'] + matrix.LEVEL2))
+
+    def test_no_scram(self):
+        """without it"""
+        self.assertEqual(['PLAIN'], self.mechanisms(['scram']))
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ for folder in ('imap', 'house'):
 
 import atf                                              # noqa: E402
 from scram import Scram, b64                            # noqa: E402
-from t_scram import Keys                                # noqa: E402
+from t_login_scram import Keys                          # noqa: E402
 from whole import SLOW                                  # noqa: E402
 
 AUTH = 'AUTH SCRAM-SHA-256'
