@@ -261,8 +261,10 @@ estorage_doc_bad(const struct eurl *u, struct json *j)
 	doc_store(j, store, sizeof(store));
 	if (strcmp(store, st->store) != 0)
 		return "it is another store than that of the other URLs";
-	/* what was announced to mail clients must go on */
-	if (st->state == STORAGE_UP && (st->doc_caps & ~doc_caps(j, caps)) != 0)
+	/* what was announced to mail clients must go on: not what is theirs
+	 * before a login only, and comes and goes with the users */
+	if (st->state == STORAGE_UP && (st->doc_caps & ~doc_caps(j, caps) &
+	    ~CAP(CAP_SCRAM)) != 0)
 		return "it announces less than the other URLs";
 	return NULL;
 }
