@@ -71,6 +71,8 @@ static const struct st_error errors[ST_CODE_MAX] = {
 	    "The storage's answer was cut off" },
 	[ST_NO_GRANT] = { "", 0, "UNAVAILABLE", "451 4.3.0", "SYS/TEMP", 0,
 	    "The session is not authorised any more" },
+	[ST_LIMIT] = { "", 0, "LIMIT", "451 4.3.2", "IN-USE", 0,
+	    "Too many connections of this account" },
 };
 
 const struct st_error *

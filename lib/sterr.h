@@ -40,6 +40,7 @@ enum st_code {
 	ST_NONSENSE,		/* answered what is not the API */
 	ST_CUT,			/* the answer ended in the middle */
 	ST_NO_GRANT,		/* the session may not act (any more) */
+	ST_LIMIT,		/* our own: of connections to an account */
 	ST_CODE_MAX
 };
 

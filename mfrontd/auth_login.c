@@ -275,8 +275,7 @@ auth_login_verified(struct auth_conn *c, uint16_t storage,
 	if (auth_conn_account(c, storage, account, user,
 	    auth_conf->limits.conn_account) == -1) {
 		auth_count(COUNT_OVER_ACCOUNT);
-		auth_login_fail(c, ST_IN_USE,
-		    "Too many connections of this account");
+		auth_login_fail(c, ST_LIMIT, st_error(ST_LIMIT)->text);
 		return;
 	}
 	auth_login_free(c->login);

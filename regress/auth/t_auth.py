@@ -379,7 +379,7 @@ class Limits(Auth):
         self.login(2)
         self.open(3)
         self.ask(3)
-        self.failed(3, 'IN_USE')
+        self.failed(3, 'LIMIT')
         # a wrong password is told nothing of it
         self.ask(3, secret='wrong')
         self.hashed(0)
@@ -908,7 +908,7 @@ class Restart(Auth):
         self.open(2)
         self.ask(2)
         self.hashed(1)
-        self.failed(2, 'IN_USE')
+        self.failed(2, 'LIMIT')
 
 
 class Violations(Auth):

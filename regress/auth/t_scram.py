@@ -431,7 +431,7 @@ class Bounds(Exchange):
         self.open(2)
         s, m = self.prove(2)
         self.respond(m, b'')
-        self.failed(2, 'IN_USE')
+        self.failed(2, 'LIMIT')
 
     def test_engine_dies(self):
         """while it is asked, or before it is told of the grant"""

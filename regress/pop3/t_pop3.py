@@ -139,7 +139,7 @@ class Authorization(Pop3):
         self.begin(badcmds=4)
         c = self.connect()
         for code, want in (('BAD_CREDENTIALS', 'AUTH'),
-                           ('EXPIRED', 'AUTH'), ('IN_USE', 'IN-USE'),
+                           ('EXPIRED', 'AUTH'), ('LIMIT', 'IN-USE'),
                            ('TRY_LATER', 'SYS/TEMP')):
             self.ok(c.cmd('USER joe'))
             c.send('PASS pw')

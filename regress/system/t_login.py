@@ -42,7 +42,7 @@ class Login(SystemTest):
         held += [Pop3(self.house) for _ in range(2)]
         self.clients += held
         for _ in range(4):              # whichever process it is
-            self.assertEqual('INUSE', self.fails('joe', PASSWORD))
+            self.assertEqual('LIMIT', self.fails('joe', PASSWORD))
             self.assertEqual('IN-USE', self.fails('joe', PASSWORD, 'pop3'))
         self.imap('jim')
         # a process dies with its sessions: they do not count any more
