@@ -79,6 +79,7 @@ struct eurl {
 	int			 known;		/* its document was right once */
 	uint32_t		 failures;	/* in a row */
 	uint32_t		 opened;	/* times */
+	char			 mishap[64];	/* the session of the last */
 	uint32_t		 nprobes;
 	uint32_t		 backoff;	/* milliseconds */
 	time_t			 refused_until;	/* no more connections before */

@@ -15,20 +15,28 @@ static jsmntok_t	tokens[TOKENS_MAX];
 /*
  * Is the URL well?  A refusal is an answer like any other; one that failed,
  * or is not of this API, is none.  Who is busy says so: that counts for
- * neither.
+ * neither, and so does the mishap that one session meets again and again,
+ * or its one broken message would keep all from their mail.
  */
 static void
 eanswer_health(struct hconn *c, enum st_code code, const char *text)
 {
-	const struct hreq *r = c->req;
+	const struct hreq	*r = c->req;
+	int			 again;
 
 	if (c->url == NULL || code == ST_TRY_LATER ||
 	    (r->status == 503 && r->retry_after > 0))
 		return;
-	if ((code == ST_NONSENSE && (!r->problem || r->status > 499)) ||
-	    (code == ST_INTERNAL && r->status > 499))
+	if (code == ST_NONSENSE && !r->problem)
 		hconn_failure(c, text);
-	else
+	else if ((code == ST_INTERNAL || code == ST_NONSENSE) &&
+	    r->status > 499) {
+		again = r->session[0] != '\0' &&
+		    strcmp(c->url->mishap, r->session) == 0;
+		strlcpy(c->url->mishap, r->session, sizeof(c->url->mishap));
+		if (!again)
+			hconn_failure(c, text);
+	} else
 		eurl_answered(c->url);
 }
 

@@ -346,6 +346,7 @@ void
 eurl_answered(struct eurl *u)
 {
 	u->failures = 0;
+	u->mishap[0] = '\0';
 	u->answered = tmo_now();
 }
 

@@ -81,11 +81,14 @@ service_limits(struct ibuf *b)
 void
 call_service(struct req *r, const struct head *hd)
 {
-	struct ibuf *b = &server.text;
+	struct ibuf	*b = &server.text;
+	char		 id[9];
 
+	snprintf(id, sizeof(id), "%08x", store_epoch(server.store));
 	ibuf_drain(b, ibuf_size(b));
 	if (json_open(b, '{') == -1 || json_kstr(b, "name", "mstored") == -1 ||
 	    json_kstr(b, "version", MSTORED_VERSION) == -1 ||
+	    json_kstr(b, "id", id) == -1 ||
 	    json_ku64(b, "api", 1) == -1 || service_capabilities(b) == -1 ||
 	    service_limits(b) == -1 || json_close(b, '}') == -1) {
 		resp_error(r, ST_TRY_LATER, NULL);

@@ -229,6 +229,20 @@ class States(Breaker):
             self.assertEqual('closed', self.state())
         self.assertEqual(0, self.show().opened)
 
+    def test_mishap(self):
+        """what one session meets again and again is its own trouble; what
+        several meet is not"""
+        self.begin()
+        self.failing(8, problem(500, 'internal'), 'INTERNAL')
+        self.assertEqual(('closed', 1), (self.state(),
+                                         self.show().failures))
+        for sid in range(11, 15):
+            self.grant('u%d' % sid, sid)
+            req = self.list(sid=sid)
+            self.backend.next().answer(problem(500, 'internal'))
+            self.result('INTERNAL', req=req)
+        self.assertEqual('open', self.state())
+
 
 class Several(Breaker):
     def test_fail_over(self):
