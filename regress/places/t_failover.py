@@ -162,6 +162,8 @@ class FailOver(WholeTest):
         c.ok('STATUS INBOX (MESSAGES)')
         self.state(0, 'open')
         second.breaks()
+        for n in range(5):
+            c.cmd('STATUS INBOX (MESSAGES)')
         self.state(1, 'open')
         self.house.logged('storage main is down: ')
         d = self.imap()
@@ -174,7 +176,7 @@ class FailOver(WholeTest):
         self.served(d)
         c.ok('NOOP')
         self.served(c)
-        second.open()
+        second.broken = False
         self.state(1, 'closed')
 
     def test_joined(self):
@@ -182,10 +184,9 @@ class FailOver(WholeTest):
         for g in self.gates:
             g.breaks()
         c = self.imap()
-        c.cmd('SELECT INBOX')
+        for n in range(5):
+            c.cmd('SELECT INBOX')
         self.state(0, 'open')
-        self.assertEqual({'closed', 'open'} & {
-            r['breaker'] for r in self.show()}, {'open'})
         name, = [s['session'] for s in json.loads(
             self.ctl('show', 'sessions'))]
         self.house.logged(r'storage main: GET /accounts/joe\S*: .* '
