@@ -1,32 +1,51 @@
 /*
  * POST .../mailboxes/{m}/search: read and checked here, done by the search
- * worker; and what that does when there is nothing else to do.
+ * workers; and what the first does when there is nothing else to do.
+ *
+ * A search may take long, and those of others must not wait for it: there
+ * are some workers, an account has one of them at most, and they take turns.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "call.h"
 #include "json.h"
 #include "log.h"
 #include "search.h"
 
-#define SEARCH_WAIT	64	/* requests that wait for the worker */
+#define SEARCHERS	4
+#define SEARCH_WAIT	64	/* requests that wait for one of them */
+#define SEARCH_SLICE	20	/* ms until it is another one's turn */
 #define SEARCH_BUSY	20	/* requests in a second: not idle */
 #define SEARCH_PATIENCE	10	/* s: then a step even if not idle */
 
+struct search_slot;
+
 struct search_call {
 	struct job	 job;
+	struct search_slot *slot;
+	TAILQ_ENTRY(search_call) entry;	/* waiting for one */
 	struct req	*req;
 	struct ibuf	 body;
 	char		 account[NAME_ACCOUNT_MAX + 1];
 	struct search	 in;
 };
 
-static struct {
+struct search_slot {
 	struct searcher	*searcher;
 	struct worker	*worker;
-	struct job	 index;		/* one step */
+	struct search_call *call;
+};
+
+static struct {
+	struct search_slot slot[SEARCHERS];
+	TAILQ_HEAD(, search_call) waiting;
+	unsigned int	 nwaiting;
+	struct job	 index;		/* one step, of the first slot */
 	int		 indexing;	/* it is the worker's */
+	int		 late;		/* it has to wait for a search */
 	int		 result;	/* the worker's, while indexing */
 	int		 failed;	/* the last step did */
 	uint64_t	 seen;		/* requests, a second ago */
@@ -45,19 +64,115 @@ search_free(struct search_call *c)
 	free(c);
 }
 
+/* turns, in the workers: who comes first is next */
+
+static struct {
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 cond;
+	unsigned int	 last, now;
+	struct timespec	 since;
+} turn = { .lock = PTHREAD_MUTEX_INITIALIZER,
+    .cond = PTHREAD_COND_INITIALIZER };
+
+static void
+turn_begin(void)
+{
+	unsigned int mine;
+
+	pthread_mutex_lock(&turn.lock);
+	mine = turn.last++;
+	while (mine != turn.now)
+		pthread_cond_wait(&turn.cond, &turn.lock);
+	clock_gettime(CLOCK_MONOTONIC, &turn.since);
+	pthread_mutex_unlock(&turn.lock);
+}
+
+static void
+turn_end(void)
+{
+	pthread_mutex_lock(&turn.lock);
+	turn.now++;
+	pthread_cond_broadcast(&turn.cond);
+	pthread_mutex_unlock(&turn.lock);
+}
+
+static void
+turn_pause(void)
+{
+	struct timespec	t;
+	long		ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ms = (long)(t.tv_sec - turn.since.tv_sec) * 1000 +
+	    (t.tv_nsec - turn.since.tv_nsec) / 1000000;
+	if (ms < SEARCH_SLICE)
+		return;
+	turn_end();
+	turn_begin();
+}
+
 static void
 search_run(struct job *j)
 {
 	struct search_call *c = (struct search_call *)(void *)j;
 
-	searcher_run(search.searcher, &c->in);
+	turn_begin();
+	searcher_run(c->slot->searcher, &c->in);
+	turn_end();
+}
+
+/* who is next, in the loop */
+
+/* Has its account one already? */
+static int
+search_busy(const struct search_call *c)
+{
+	int i;
+
+	for (i = 0; i < SEARCHERS; i++)
+		if (search.slot[i].call != NULL &&
+		    strcmp(search.slot[i].call->account, c->account) == 0)
+			return 1;
+	return 0;
+}
+
+/* The first one, which keeps the index, last. */
+static struct search_slot *
+search_free_slot(void)
+{
+	int i;
+
+	for (i = SEARCHERS - 1; i >= 0; i--)
+		if (search.slot[i].call == NULL &&
+		    (i > 0 || !search.indexing))
+			return &search.slot[i];
+	return NULL;
 }
 
 static void
-search_done(struct job *j)
+search_next(void)
 {
-	struct search_call	*c = (struct search_call *)(void *)j;
-	struct ibuf		*b = &c->in.answer;
+	struct search_call	*c, *next;
+	struct search_slot	*sl;
+
+	for (c = TAILQ_FIRST(&search.waiting); c != NULL &&
+	    (sl = search_free_slot()) != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (search_busy(c))
+			continue;
+		c->slot = sl;
+		if (worker_submit(sl->worker, &c->job) == -1)
+			continue;
+		TAILQ_REMOVE(&search.waiting, c, entry);
+		search.nwaiting--;
+		sl->call = c;
+	}
+}
+
+static void
+search_answer(struct search_call *c)
+{
+	struct ibuf *b = &c->in.answer;
 
 	if (req_return(c->req)) {
 		if (c->in.code != ST_OK)
@@ -67,6 +182,21 @@ search_done(struct job *j)
 			    ibuf_size(b));
 	}
 	search_free(c);
+}
+
+static void	index_step(void);
+
+static void
+search_done(struct job *j)
+{
+	struct search_call	*c = (struct search_call *)(void *)j;
+	struct search_slot	*sl = c->slot;
+
+	search_answer(c);
+	sl->call = NULL;
+	if (search.late && sl == search.slot)
+		index_step();
+	search_next();
 }
 
 /* the request */
@@ -205,10 +335,13 @@ call_search(struct req *r, const struct head *hd)
 	if ((code = args_parse(&a, &c->body, known)) == ST_OK)
 		code = search_parse(&c->in, &a);
 	args_fini(&a);
-	if (code == ST_OK && worker_submit(search.worker, &c->job) == -1)
+	if (code == ST_OK && search.nwaiting >= SEARCH_WAIT)
 		code = ST_TRY_LATER;
 	if (code == ST_OK) {
 		req_lend(r);
+		TAILQ_INSERT_TAIL(&search.waiting, c, entry);
+		search.nwaiting++;
+		search_next();
 		return;
 	}
 	search_free(c);
@@ -220,7 +353,9 @@ call_search(struct req *r, const struct head *hd)
 static void
 index_run(struct job *j)
 {
-	search.result = searcher_index(search.searcher);
+	turn_begin();
+	search.result = searcher_index(search.slot[0].searcher);
+	turn_end();
 }
 
 static int
@@ -232,8 +367,9 @@ search_idle(void)
 static void
 index_step(void)
 {
-	if (search.indexing || server.stopping ||
-	    worker_submit(search.worker, &search.index) == -1)
+	search.late = search.slot[0].call != NULL;
+	if (search.indexing || search.late || server.stopping ||
+	    worker_submit(search.slot[0].worker, &search.index) == -1)
 		return;
 	search.indexing = 1;
 	search.waited = 0;
@@ -245,6 +381,7 @@ index_done_job(struct job *j)
 {
 	search.indexing = 0;
 	search.failed = search.result == -1;
+	search_next();
 	if (search.result == 1 && search_idle())
 		index_step();
 }
@@ -264,21 +401,35 @@ search_tick(struct tmo *t)
 int
 search_open(void)
 {
+	struct store_conf	conf = server.conf->store;
+	int			i;
+
+	TAILQ_INIT(&search.waiting);
 	if (!HAS(CAP_SEARCH) && !HAS(CAP_SORT) && !HAS(CAP_THREAD))
 		return 0;
-	search.searcher = searcher_open(&server.conf->store,
-	    server.conf->store.cache_kb,
-	    (enum search_index)server.conf->index);
-	return search.searcher == NULL ? -1 : 0;
+	for (i = 0; i < SEARCHERS; i++) {
+		/* filling the index takes more than reading it */
+		conf.cache_kb = server.conf->store.cache_kb /
+		    (i > 0 ? SEARCHERS : 1);
+		if ((search.slot[i].searcher = searcher_open(&conf,
+		    conf.cache_kb, (enum search_index)server.conf->index,
+		    i > 0, turn_pause)) == NULL)
+			return -1;
+	}
+	return 0;
 }
 
 int
 search_start(void)
 {
-	if (search.searcher == NULL)
+	int i;
+
+	if (search.slot[0].searcher == NULL)
 		return 0;
-	if ((search.worker = worker_start(SEARCH_WAIT)) == NULL)
-		return -1;
+	/* its own search, or a step of the index */
+	for (i = 0; i < SEARCHERS; i++)
+		if ((search.slot[i].worker = worker_start(1)) == NULL)
+			return -1;
 	search.index.run = index_run;
 	search.index.done = index_done_job;
 	tmo_class_init(&search.tick_class, 1, search_tick);
@@ -289,10 +440,22 @@ search_start(void)
 void
 search_stop(void)
 {
-	if (search.searcher != NULL)
-		searcher_quit(search.searcher);
-	worker_stop(search.worker);
-	search.worker = NULL;
+	struct search_call	*c;
+	int			 i;
+
+	while ((c = TAILQ_FIRST(&search.waiting)) != NULL) {
+		TAILQ_REMOVE(&search.waiting, c, entry);
+		search.nwaiting--;
+		c->in.code = ST_TRY_LATER;
+		search_answer(c);
+	}
+	for (i = 0; i < SEARCHERS; i++)
+		if (search.slot[i].searcher != NULL)
+			searcher_quit(search.slot[i].searcher);
+	for (i = 0; i < SEARCHERS; i++) {
+		worker_stop(search.slot[i].worker);
+		search.slot[i].worker = NULL;
+	}
 	if (search.tick.class != NULL)
 		tmo_stop(&search.tick);
 }
@@ -300,8 +463,12 @@ search_stop(void)
 void
 search_close(void)
 {
-	searcher_close(search.searcher);
-	search.searcher = NULL;
+	int i;
+
+	for (i = 0; i < SEARCHERS; i++) {
+		searcher_close(search.slot[i].searcher);
+		search.slot[i].searcher = NULL;
+	}
 }
 
 /* What the service document says of it. */

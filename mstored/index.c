@@ -202,7 +202,7 @@ index_remove(void)
 }
 
 struct index *
-index_open(uint32_t epoch, int cache_kb)
+index_open(uint32_t epoch, int cache_kb, int reader)
 {
 	struct index *x;
 
@@ -212,10 +212,13 @@ index_open(uint32_t epoch, int cache_kb)
 	ibuf_init(&x->text, INDEX_HEAD + INDEX_BODY + 64);
 	if (index_try(x, cache_kb) == 0)
 		return x;
-	index_shut(x);
-	(void)index_remove();
-	if (index_try(x, cache_kb) == 0)
-		return x;
+	/* others have it open: it is not theirs to remove */
+	if (!reader) {
+		index_shut(x);
+		(void)index_remove();
+		if (index_try(x, cache_kb) == 0)
+			return x;
+	}
 	(void)index_error(x);
 	index_close(x);
 	return NULL;
@@ -253,6 +256,13 @@ int64_t
 index_done(const struct index *x)
 {
 	return x->done;
+}
+
+void
+index_refresh(struct index *x)
+{
+	x->done = index_meta(x, "done");
+	x->count = index_meta(x, "count");
 }
 
 int64_t

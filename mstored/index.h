@@ -9,7 +9,7 @@
  * damaged or belongs to another store.  What it proposes has to be looked
  * at; what it does not propose, of what it has seen, does not match.
  *
- * One thread only.  Functions return 0 or -1; the reason has been logged.
+ * One thread at a time.  Functions return 0 or -1; the reason has been logged.
  */
 #ifndef INDEX_H
 #define INDEX_H
@@ -26,10 +26,15 @@
 
 struct index;
 
-/* NULL: there is none (logged).  The store's epoch, KiB of cache. */
-struct index *index_open(uint32_t, int);
+/*
+ * NULL: there is none (logged).  The store's epoch, KiB of cache.  One is
+ * opened to be filled, and first; others may be, only to read.
+ */
+struct index *index_open(uint32_t, int, int);
 void	 index_close(struct index *);
 int64_t	 index_done(const struct index *);
+/* Another one may have filled it meanwhile: how far it is now. */
+void	 index_refresh(struct index *);
 
 int	 index_begin(struct index *);
 /* One account's; cut: the text is not all of it. */

@@ -25,6 +25,9 @@
 #define STALE		10000		/* texts of contents that are gone */
 #define FLAGS_MEMO	256
 #define ORDER_LINE	4000
+#define SCAN_ROWS	256		/* looked at without a pause */
+
+static atomic_int index_asked;		/* an index would have been of use */
 
 /* A message that is found, or may be. */
 struct hit {
@@ -53,7 +56,9 @@ struct searcher {
 	struct store	*store;
 	struct index	*index;		/* NULL: does without */
 	enum search_index when;
-	int		 asked;		/* it would have been of use */
+	int		 reader;	/* another one fills it */
+	void		(*pause)(void);
+	unsigned int	 rows;		/* looked at since then */
 	int64_t		 checked;	/* s, when last looked for stale */
 	atomic_int	 quit;
 	uint8_t		*piece;
@@ -329,7 +334,7 @@ text_find(struct searcher *x, const struct query_node *n)
 
 	if (n->text.len == 0 || x->index == NULL)
 		return 0;
-	x->asked = 1;
+	atomic_store(&index_asked, 1);
 	ibuf_init(&b, QUERY_BYTES * 12 + 64);
 	r = msgsearch_fold(&b, n->text.p, n->text.len);
 	if (r == 0)
@@ -345,6 +350,9 @@ texts_find(struct searcher *x, const struct query *q)
 {
 	uint16_t i;
 
+	/* no other one goes on between this and the last text */
+	if (x->index != NULL)
+		index_refresh(x->index);
 	x->done = x->index != NULL ? index_done(x->index) : 0;
 	for (i = 0; i < q->n; i++)
 		if (q->node[i].op == QUERY_HEADER ||
@@ -399,6 +407,8 @@ scan_row(void *arg, const struct store_msg *m)
 	struct searcher	*x = arg;
 	enum tri	 t;
 
+	if (++x->rows % SCAN_ROWS == 0)
+		x->pause();
 	x->msg = m;
 	if ((t = query_eval(&x->in->q, leaf_value, x)) == TRI_NO)
 		return 0;
@@ -475,7 +485,8 @@ keys_load(struct searcher *x, const struct content_id *id)
 
 	if (atomic_load(&x->quit))
 		return ST_TRY_LATER;
-	x->asked = 1;
+	x->pause();
+	atomic_store(&index_asked, 1);
 	if (x->index != NULL &&
 	    (r = index_get_keys(x->index, id->no, &x->keys)) == 1)
 		return ST_OK;
@@ -575,6 +586,7 @@ verify(struct searcher *x)
 			break;
 		}
 		t = TRI_YES;
+		x->pause();
 		if (x->hits[i].open)
 			r = verify_one(x, ms, &x->hits[i], &t);
 		if (t == TRI_NO)
@@ -641,7 +653,7 @@ value_of(struct searcher *x, struct value *v, const struct hit *h,
 	}
 }
 
-static struct searcher *cmp_of;		/* the worker is one thread */
+static struct searcher *cmp_of;		/* no other one goes on meanwhile */
 
 static int
 order_cmp(const void *pa, const void *pb)
@@ -1072,7 +1084,7 @@ static int
 index_wanted(const struct searcher *x)
 {
 	return x->when == INDEX_ALWAYS || (x->when == INDEX_NEEDED &&
-	    (x->asked || index_done(x->index) > 0));
+	    (atomic_load(&index_asked) || index_done(x->index) > 0));
 }
 
 int
@@ -1081,7 +1093,8 @@ searcher_index(struct searcher *x)
 	int64_t	last;
 	int	r;
 
-	if (x->index == NULL || atomic_load(&x->quit) || body_room() != ST_OK)
+	if (x->index == NULL || x->reader || atomic_load(&x->quit) ||
+	    body_room() != ST_OK)
 		return -1;
 	if (!index_wanted(x))
 		return 0;
@@ -1108,7 +1121,7 @@ searcher_index(struct searcher *x)
 
 struct searcher *
 searcher_open(const struct store_conf *conf, int cache_kb,
-    enum search_index when)
+    enum search_index when, int reader, void (*pause)(void))
 {
 	struct searcher	*x;
 	char		 why[512] = "";
@@ -1132,8 +1145,10 @@ searcher_open(const struct store_conf *conf, int cache_kb,
 		searcher_close(x);
 		return NULL;
 	}
-	x->index = index_open(store_epoch(x->store), cache_kb);
+	x->index = index_open(store_epoch(x->store), cache_kb, reader);
 	x->when = when;
+	x->reader = reader;
+	x->pause = pause;
 	return x;
 }
 

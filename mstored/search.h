@@ -1,6 +1,6 @@
 /*
- * Searching, sorting, threading: what the search worker does.  It reads the
- * store by a connection of its own, and keeps the index.
+ * Searching, sorting, threading: what the search workers do.  Each reads the
+ * store by a connection of its own; one keeps the index.
  */
 #ifndef SEARCH_H
 #define SEARCH_H
@@ -63,9 +63,14 @@ enum search_index {
 	INDEX_ALWAYS
 };
 
-/* In the loop, before there is a worker.  NULL: logged. */
+/*
+ * In the loop, before there is a worker.  NULL: logged.  The first one keeps
+ * the index, the others (reader) use it.  All may run at the same time, but
+ * never really: what they read text with has one thread.  Each calls the
+ * function, where another one may go on.
+ */
 struct searcher *searcher_open(const struct store_conf *, int,
-	    enum search_index);
+	    enum search_index, int, void (*)(void));
 void	 searcher_close(struct searcher *);
 /* From any thread: what runs and what still comes ends early. */
 void	 searcher_quit(struct searcher *);

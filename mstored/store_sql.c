@@ -262,9 +262,11 @@ static const char *const s_sql[Q_MAX] = {
 	[Q_SCRAM_PUT] = "REPLACE INTO scram SELECT name, ?2, ?3, ?4, ?5 "
 	    "FROM user WHERE name = ?1",
 	[Q_SCRAM_DEL] = "DELETE FROM scram WHERE user = ?",
-	[Q_SCRAM_MISSING] = "SELECT count(*) FROM user u WHERE NOT EXISTS "
-	    "(SELECT 1 FROM scram k WHERE k.user = u.name)",
-	[Q_USER_COUNT] = "SELECT count(*) FROM user",
+	/* is there one?  The first that is found will do */
+	[Q_SCRAM_MISSING] = "SELECT count(*) FROM (SELECT 1 FROM user u "
+	    "WHERE NOT EXISTS (SELECT 1 FROM scram k "
+	    "WHERE k.user = u.name) LIMIT 1)",
+	[Q_USER_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM user LIMIT 1)",
 
 	[Q_USER] = "SELECT a.name, u.hash FROM user u "
 	    "JOIN account a ON a.no = u.account WHERE u.name = ?",

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """search, sort, thread: against a model, with the index and without."""
 
+import json
 import os
 import random
+import select
 import sqlite3
+import threading
 import time
 import unittest
 
@@ -516,6 +519,68 @@ class Stop(Searching):
             c.close()
 
 
+class Fair(Searching):
+    def start_search(self, account, m, query):
+        c = self.server.client()
+        self.addCleanup(c.close)
+        body = json.dumps({'query': query}).encode()
+        c.send(c.head('POST', box(account, m) + '/search',
+                      {'Content_Length': len(body)}) + body)
+        return c
+
+    def test_queue(self):
+        """One account's searches do not keep another's waiting"""
+        self.m = self.inbox()
+        ann = self.c.mailbox('ann')['id']
+        self.c.add('ann', ann, mail('lamp'))
+        text = ' '.join(random.Random(1).choices(WORDS, k=15000))
+        for i in range(60):
+            self.c.add('joe', self.m, mail('s', text))
+        peers = [self.start_search('joe', self.m, {
+            'body': 'nothing of that'}) for i in range(40)]
+        self.assertEqual(peers[0].answer('POST').status, 200)
+        self.account = 'ann'
+        self.assertEqual(self.sure({'text': 'lamp'}, m=ann), [1])
+        ready = select.select([c.sock for c in peers[1:]], [], [], 0)[0]
+        self.assertLess(len(ready), 25)
+        for c in peers[1:]:
+            self.assertEqual(c.answer('POST').status, 200)
+
+    def test_accounts(self):
+        """Many accounts at once, more than there are workers: each gets
+        what is its"""
+        failed, boxes = [], {}
+        for k in range(7):
+            name = 'user%d' % k
+            boxes[name] = self.c.mailbox(name)['id']
+            for i in range(12):
+                self.c.add(name, boxes[name], mail(
+                    '%s %s' % (WORDS[(i * 5 + k) % 12], name),
+                    '=?euc-jp?b?xvzL3A==?= %s%d' % (WORDS[i], k)))
+
+        def run(name):
+            c, k, m = self.server.client(), int(name[-1]), boxes[name]
+            try:
+                for i in range(12):
+                    _, rows = c.ask('POST', box(name, m) + '/search', {
+                        'query': {'text': '%s%d' % (WORDS[i], k)},
+                        'sort': [{'by': 'subject'}]}).lines()
+                    self.assertEqual([[i + 1]], [r['order'] for r in rows])
+                    _, rows = c.ask('POST', box(name, m) + '/search', {
+                        'thread': 'orderedsubject'}).lines()
+                    self.assertEqual(len(rows), 12)
+            except BaseException as e:
+                failed.append(e)
+            c.close()
+        threads = [threading.Thread(target=run, args=(name,))
+                   for name in boxes]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(failed, [])
+
+
 class Off(unittest.TestCase):
     def ask(self, off, **body):
         s = Server(*sum((['-D', name] for name in off), []))
@@ -550,7 +615,6 @@ class Load(Searching):
     def test_meanwhile(self):
         """Deliveries and expunges go on while it searches: what is found is
         of one state"""
-        import threading
         self.m = self.inbox()
         stop = threading.Event()
         failed = []
