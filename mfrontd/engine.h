@@ -42,6 +42,7 @@
 #include "tmo.h"
 
 #define HELD_MAX	(128 * 1024)	/* bytes of a body we hold whole */
+#define HELD_PEER	(256 * 1024 * 1024)	/* of all that one process asks */
 #define LINE_MAX_ND	65536		/* of a line of NDJSON */
 #define UPLOAD_LINE	(1024 * 1024)	/* the JSON before a content */
 #define STORE_MAX	255		/* bytes of the name of a store */
@@ -466,6 +467,7 @@ struct epeer {
 	RB_HEAD(txns, txn)	 txns;
 	RB_HEAD(ereqs, ereq)	 reqs;
 	uint32_t		 nreqs;
+	uint64_t		 held;		/* bytes of them that are here */
 	uint32_t		 told;		/* event that it was told last */
 	struct tmo		 tmo;		/* unconnected for how long? */
 	RB_ENTRY(epeer)		 entry;
@@ -560,6 +562,7 @@ struct ereq {
 	int			 up_known;
 	uint64_t		 up_size;
 	uint64_t		 up_got;
+	uint64_t		 held;		/* of its peer's bytes */
 	struct ibuf		 line;		/* the JSON before the content */
 	struct account		**tos;		/* delivery: in order */
 	uint32_t		*handles;
@@ -579,6 +582,9 @@ void		 ereq_end(struct ereq *, enum st_code, const char *,
 void		 ereq_send(struct ereq *, enum msg_type, const void *);
 /* Counts bytes sent against the credit; the backend waits below zero. */
 void		 ereq_spend(struct ereq *, size_t);
+/* What it holds of what its peer may hold; -1: too much. */
+int		 ereq_hold(struct ereq *, size_t);
+void		 ereq_let_go(struct ereq *, size_t);
 void		 ereq_flush_rows(struct ereq *);
 void		 ereq_add_row(struct ereq *, const struct st_row *);
 /*

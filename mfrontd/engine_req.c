@@ -87,6 +87,7 @@ ereq_free(struct ereq *e)
 		content_unref(e->content);
 	RB_REMOVE(ereqs, &e->peer->reqs, e);
 	e->peer->nreqs--;
+	e->peer->held -= e->held;
 	eupload_free(e);
 	ibuf_fini(&e->rows);
 	ibuf_fini(&e->whole);
@@ -238,7 +239,25 @@ ereq_new(struct epeer *ep, struct imsg *msg, struct account *a,
 	uidset_init(&e->set);
 	RB_INSERT(ereqs, &ep->reqs, e);
 	ep->nreqs++;
+	/* what becomes of it is about as large */
+	ibuf_rewind(&msg->body);
+	(void)ereq_hold(e, ibuf_size(&msg->body));
 	return e;
+}
+
+int
+ereq_hold(struct ereq *e, size_t n)
+{
+	e->held += n;
+	e->peer->held += n;
+	return e->peer->held > HELD_PEER ? -1 : 0;
+}
+
+void
+ereq_let_go(struct ereq *e, size_t n)
+{
+	e->held -= n;
+	e->peer->held -= n;
 }
 
 /* Why a session may not ask this, or ST_OK with what it asks it of. */
@@ -252,7 +271,7 @@ ereq_may(struct epeer *ep, struct imsg *msg, const struct call *c,
 
 	*a = NULL;
 	*st = NULL;
-	if (ep->nreqs >= REQS_MAX)
+	if (ep->nreqs >= REQS_MAX || ep->held >= HELD_PEER)
 		return ST_TRY_LATER;
 	if (c->mount == NONE)
 		return ST_OK;

@@ -101,6 +101,7 @@ upload_pump(struct hreq *h)
 		n = ibuf_size(&e->up) < PIECE ? ibuf_size(&e->up) : PIECE;
 		hreq_write(h, ibuf_data(&e->up), n);
 		ibuf_drain(&e->up, n);
+		ereq_let_go(e, n);
 		m.bytes += (uint32_t)n;
 	}
 	ibuf_compact(&e->up);
@@ -199,6 +200,10 @@ eupload_data(struct ereq *e, const void *p, size_t len)
 	e->up_got += len;
 	if (e->up_end || (e->up_known && e->up_got > e->up_size)) {
 		upload_refuse(e);
+		return;
+	}
+	if (ereq_hold(e, len) == -1) {
+		ereq_end(e, ST_TRY_LATER, st_error(ST_TRY_LATER)->text, 0);
 		return;
 	}
 	/* the listener keeps to its credit, or it is no listener of ours */
