@@ -17,7 +17,8 @@ debian_run="openssl"
 debian_lint="clang clang-tidy cppcheck mandoc"
 debian_regress="openssl clang libclang-rt-14-dev kyua atf-sh libatf-dev bmake
     mandoc python3 sqlite3 strace curl swaks libio-socket-ssl-perl
-    isync mutt getmail6 nodejs postfix procps iproute2 mount systemd mksh"
+    isync libsasl2-modules mutt gsasl getmail6 nodejs postfix procps iproute2
+    mount systemd mksh"
 debian_bench="dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl python3"
 
 alpine_build="gcc musl-dev make byacc pkgconf libbsd-dev libevent-dev
