@@ -167,7 +167,7 @@ class Tls(EngineTest):
         make()
         self.host, self.ca, self.client = 'store.test', 'ca', None
         self.prepare = lambda: None
-        EngineTest.begin(self, up=False)
+        EngineTest.begin(self, up=False, t_backend=2)
         self.never()
 
     def test_client(self):
