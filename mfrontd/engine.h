@@ -81,7 +81,6 @@ struct eurl {
 	uint32_t		 failures;	/* in a row */
 	uint32_t		 opened;	/* times */
 	char			 mishap[64];	/* the session of the last */
-	uint32_t		 nprobes;
 	uint32_t		 backoff;	/* milliseconds */
 	time_t			 refused_until;	/* no more connections before */
 	time_t			 wait_until;	/* is not to be asked before */
@@ -159,8 +158,7 @@ struct estorage {
 	/* the pool */
 	struct hconns		 idle;
 	struct hconns		 busy;
-	struct hreqs		 critical;	/* these wait for nobody */
-	RB_HEAD(hqueues, hqueue) queues;	/* others, by session */
+	RB_HEAD(hqueues, hqueue) queues;	/* by session */
 	TAILQ_HEAD(, hqueue)	 turns;		/* whose turn is next */
 	uint32_t		 nconns;	/* that the pool counts */
 	uint32_t		 naside;	/* that wait for slow clients */
@@ -298,7 +296,6 @@ struct hreq {
 	int			 endless;	/* the event stream */
 	int			 rerun;		/* may be repeated half-answered */
 	int			 secret;	/* a password, or keys */
-	int			 critical;	/* does not wait for the document */
 	int			 probe;		/* of a URL, not of the storage */
 
 	/* the status and head are there; 2xx or not */
@@ -321,7 +318,7 @@ struct hreq {
 
 	/* its own */
 	struct hconn		*conn;		/* NULL: waits for one */
-	struct hqueue		*queue;		/* NULL: a critical one */
+	struct hqueue		*queue;		/* NULL: does not wait */
 	uint64_t		 serial;
 	int			 status;
 	int			 problem;	/* the answer is problem+json */
@@ -385,8 +382,8 @@ void		 epool_limits(void);
 void		 epool_storage_init(struct estorage *);
 /* Give waiting requests to connections, or have new ones made. */
 void		 epool_dispatch(struct estorage *);
-/* All that waits fails; the last: also what waits for nobody. */
-void		 epool_fail(struct estorage *, enum st_code, const char *, int);
+/* All that waits fails. */
+void		 epool_fail(struct estorage *, enum st_code, const char *);
 void		 epool_close(struct estorage *);
 uint32_t	 epool_busy(const struct estorage *);
 /* Is there a connection that serves requests, now or in a moment? */

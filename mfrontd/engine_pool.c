@@ -69,10 +69,7 @@ hreq_unqueue(struct hreq *r)
 {
 	struct estorage *st = r->st;
 
-	if (r->queue != NULL)
-		hqueue_remove(st, r->queue, r);
-	else
-		TAILQ_REMOVE(&st->critical, r, entry);
+	hqueue_remove(st, r->queue, r);
 	r->queue = NULL;
 	st->nwaiting--;
 	tmo_stop(&r->tmo);
@@ -81,16 +78,11 @@ hreq_unqueue(struct hreq *r)
 void
 hreq_queue(struct hreq *r, int first)
 {
-	struct hreqs *l = &r->st->critical;
-
-	if (!r->critical) {
-		r->queue = hqueue_get(r->st, r->session);
-		l = &r->queue->reqs;
-	}
+	r->queue = hqueue_get(r->st, r->session);
 	if (first)
-		TAILQ_INSERT_HEAD(l, r, entry);
+		TAILQ_INSERT_HEAD(&r->queue->reqs, r, entry);
 	else
-		TAILQ_INSERT_TAIL(l, r, entry);
+		TAILQ_INSERT_TAIL(&r->queue->reqs, r, entry);
 	r->st->nwaiting++;
 	tmo_start(&r->tmo, &wait_class);
 }
@@ -104,7 +96,7 @@ hreq_submit(struct hreq *r)
 	st->requests++;
 	r->serial = ++st->serial;
 	/* mostly there is nothing to wait for */
-	if (st->nwaiting == 0 && (r->critical || st->state == STORAGE_UP) &&
+	if (st->nwaiting == 0 && st->state == STORAGE_UP &&
 	    (c = epool_free_one(st)) != NULL) {
 		hconn_give(c, r);
 		return;
@@ -131,14 +123,11 @@ hreq_cancel(struct hreq *r)
 
 /* One that waits since before a certain one was submitted. */
 static struct hreq *
-hreq_since(struct estorage *st, uint64_t serial, int critical)
+hreq_since(struct estorage *st, uint64_t serial)
 {
 	struct hqueue	*q;
 	struct hreq	*r;
 
-	r = TAILQ_FIRST(&st->critical);
-	if (critical && r != NULL && r->serial <= serial)
-		return r;
 	TAILQ_FOREACH(q, &st->turns, turn)
 		if ((r = TAILQ_FIRST(&q->reqs))->serial <= serial)
 			return r;
@@ -147,13 +136,12 @@ hreq_since(struct estorage *st, uint64_t serial, int critical)
 
 /* What callbacks submit meanwhile is left alone. */
 void
-epool_fail(struct estorage *st, enum st_code code, const char *text,
-    int critical)
+epool_fail(struct estorage *st, enum st_code code, const char *text)
 {
 	uint64_t	 serial = st->serial;
 	struct hreq	*r;
 
-	while ((r = hreq_since(st, serial, critical)) != NULL) {
+	while ((r = hreq_since(st, serial)) != NULL) {
 		hreq_unqueue(r);
 		st->errors++;
 		hreq_finish(r, code, text, NULL);
@@ -362,11 +350,8 @@ epool_evict(struct estorage *st)
 static struct hreq *
 hreq_next(struct estorage *st)
 {
-	struct hreq	*r;
-	struct hqueue	*q;
+	struct hqueue *q;
 
-	if ((r = TAILQ_FIRST(&st->critical)) != NULL)
-		return r;
 	if (st->state != STORAGE_UP || (q = TAILQ_FIRST(&st->turns)) == NULL)
 		return NULL;
 	return TAILQ_FIRST(&q->reqs);
@@ -421,7 +406,6 @@ epool_storage_init(struct estorage *st)
 {
 	TAILQ_INIT(&st->idle);
 	TAILQ_INIT(&st->busy);
-	TAILQ_INIT(&st->critical);
 	TAILQ_INIT(&st->turns);
 	RB_INIT(&st->queues);
 }

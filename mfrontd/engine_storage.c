@@ -298,7 +298,7 @@ storage_down(struct estorage *st, const char *why)
 	st->state = STORAGE_DOWN;
 	strlcpy(st->error, why, sizeof(st->error));
 	estorage_tell(st, NULL);
-	epool_fail(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text, 1);
+	epool_fail(st, ST_UNAVAILABLE, st_error(ST_UNAVAILABLE)->text);
 	storage_settle();
 }
 
@@ -407,7 +407,7 @@ estorage_ask(struct estorage *st)
 {
 	if (st->stale || st->state == STORAGE_DOWN)
 		epool_fail(st, ST_UNAVAILABLE,
-		    st_error(ST_UNAVAILABLE)->text, 1);
+		    st_error(ST_UNAVAILABLE)->text);
 	else if (st->state == STORAGE_UNKNOWN)
 		storage_ask(st, "no URL");
 }
@@ -714,7 +714,7 @@ estorage_conf_commit(void)
 		eevents_stop(st);
 		epool_close(st);
 		epool_fail(st, ST_UNAVAILABLE,
-		    "The storage is not configured any more", 1);
+		    "The storage is not configured any more");
 		estorage_tell(st, NULL);
 	}
 	while ((new = TAILQ_FIRST(&staged)) != NULL) {

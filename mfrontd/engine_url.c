@@ -244,7 +244,6 @@ eurl_probe(struct eurl *u)
 	r->arg = u;
 	(void)ibuf_adds(&r->target, "/");
 	u->probed = tmo_now();
-	u->nprobes++;
 	tmo_start(&r->tmo, &probe_class);
 	eurl_ask(u, 1);
 }
@@ -408,7 +407,7 @@ eurl_connect(struct estorage *st)
 	/* what is connected already may still serve what waits */
 	if (!epool_any(st) && !eurl_coming(st))
 		epool_fail(st, ST_UNAVAILABLE,
-		    st_error(ST_UNAVAILABLE)->text, 1);
+		    st_error(ST_UNAVAILABLE)->text);
 }
 
 /* Takes the question that an answer belongs to off the books. */
