@@ -8,8 +8,11 @@
 
 #define VERSION		1
 #define TABLE_FIRST	8192	/* grams of a message, a power of two */
-#define TABLE_LAST	65536
+#define TABLE_LAST	131072
+#define GRAM		5	/* bytes, at most */
 #define STREAMS		2
+#define VALUES_FEWEST	8	/* of a segment; powers of two */
+#define VALUES_MOST	64
 
 #define CODE_GROUP(c)	((c) >> 25)
 #define CODE_SLICE(c)	((c) >> 20 & (SIGINDEX_GROUP - 1))
@@ -20,7 +23,7 @@ static const char manifest_magic[4] = { 'm', 'f', 's', 'm' };
 
 struct siggrams {
 	struct {
-		uint8_t	 last[3];
+		uint8_t	 last[GRAM - 1];
 		int	 n;
 	}		 stream[STREAMS];
 	uint32_t	*table;		/* of codes, 0: free */
@@ -64,13 +67,15 @@ code_of_3(const uint8_t *p)
 	return c != 0 ? c : 1;
 }
 
-/* In the group of its first three bytes. */
+/* A longer one is in the group of its first three bytes. */
 static uint32_t
-code_of_4(const uint8_t *p, uint32_t three)
+code_longer(const uint8_t *p, int n, uint32_t three)
 {
-	uint32_t c = spread((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	    (uint32_t)p[2] << 8 | p[3]);
+	uint32_t c = three;
+	int	 i;
 
+	for (i = 3; i < n; i++)
+		c = spread(c ^ (uint32_t)(p[i] + i * 256));
 	c = (three & 0xfe000000U) | (c >> 7);
 	return c != 0 ? c : 1;
 }
@@ -132,40 +137,56 @@ siggrams_free(struct siggrams *g)
 	free(g);
 }
 
-/* The grams that begin at p; n bytes of them are there. */
+/*
+ * The grams that begin at p, of which n bytes are there: their codes; none
+ * is over the end of a line, or has a NUL.
+ */
 static int
-grams_at(struct siggrams *g, const uint8_t *p, int n)
+grams_at(const uint8_t *p, int n, uint32_t code[GRAM])
 {
-	uint32_t three;
+	int i, k = 0;
 
-	if (p[0] == '\n' || p[1] == '\n' || p[2] == '\n' || g->wide)
+	for (i = 0; i < n && p[i] != '\n' && p[i] != '\0'; i++)
+		if (i == 2)
+			code[k++] = code_of_3(p);
+		else if (i > 2)
+			code[k++] = code_longer(p, i + 1, code[0]);
+	return k;
+}
+
+static int
+grams_put(struct siggrams *g, const uint8_t *p, int n)
+{
+	uint32_t code[GRAM];
+	int	 i, k;
+
+	if (g->wide)
 		return 0;
-	three = code_of_3(p);
-	table_put(g->table, g->size, three, &g->n);
-	if (n > 3 && p[3] != '\n')
-		table_put(g->table, g->size, code_of_4(p, three), &g->n);
+	k = grams_at(p, n, code);
+	for (i = 0; i < k; i++)
+		table_put(g->table, g->size, code[i], &g->n);
 	return g->n > g->size / 4 * 3 ? table_grow(g) : 0;
 }
 
-/* Those of three are taken with their fourth byte, or by the finish. */
+/* Those that begin near the end are the finish's. */
 int
 siggrams_feed(struct siggrams *g, int stream, const void *data, size_t len)
 {
 	const uint8_t	*p = data;
-	uint8_t		*last = g->stream[stream].last, w[4];
+	uint8_t		*last = g->stream[stream].last, w[GRAM];
 	size_t		 i;
 	int		 n = g->stream[stream].n;
 
 	for (i = 0; i < len; i++) {
-		if (n < 3) {
+		if (n < GRAM - 1) {
 			last[n++] = p[i];
 			continue;
 		}
-		memcpy(w, last, 3);
-		w[3] = p[i];
-		if (grams_at(g, w, 4) == -1)
+		memcpy(w, last, GRAM - 1);
+		w[GRAM - 1] = p[i];
+		if (grams_put(g, w, GRAM) == -1)
 			return -1;
-		memcpy(last, w + 1, 3);
+		memcpy(last, w + 1, GRAM - 1);
 	}
 	g->stream[stream].n = n;
 	return 0;
@@ -174,15 +195,22 @@ siggrams_feed(struct siggrams *g, int stream, const void *data, size_t len)
 int
 siggrams_finish(struct siggrams *g)
 {
-	int i;
+	int i, k;
 
 	for (i = 0; i < STREAMS; i++) {
-		if (g->stream[i].n == 3 &&
-		    grams_at(g, g->stream[i].last, 3) == -1)
-			return -1;
+		for (k = 0; k < g->stream[i].n; k++)
+			if (grams_put(g, g->stream[i].last + k,
+			    g->stream[i].n - k) == -1)
+				return -1;
 		g->stream[i].n = 0;
 	}
 	return 0;
+}
+
+void
+siggrams_spoil(struct siggrams *g)
+{
+	g->wide = 1;
 }
 
 unsigned
@@ -227,15 +255,13 @@ void
 sigquery_add(struct sigquery *q, const void *text, size_t len)
 {
 	const uint8_t	*p = text;
-	uint32_t	 three;
+	uint32_t	 code[GRAM];
+	int		 i, k;
 
 	for (; len >= 3; p++, len--) {
-		if (memchr(p, '\n', 3) != NULL || memchr(p, '\0', 3) != NULL)
-			continue;
-		three = code_of_3(p);
-		query_code(q, three);
-		if (len > 3 && p[3] != '\n' && p[3] != '\0')
-			query_code(q, code_of_4(p, three));
+		k = grams_at(p, len < GRAM ? (int)len : GRAM, code);
+		for (i = 0; i < k; i++)
+			query_code(q, code[i]);
 	}
 }
 
@@ -296,10 +322,15 @@ sighead_filter(const struct sighead *h, unsigned v, const void *value,
 
 /* heads */
 
+/* A value is about 16 to 32 KB, but of a small segment less. */
 unsigned
 sighead_nvalues(unsigned columns)
 {
-	return columns < 512 ? 8 : columns < 2048 ? 32 : SIGINDEX_GROUPS;
+	unsigned n = VALUES_FEWEST;
+
+	while (n < VALUES_MOST && columns >= n * 32)
+		n *= 2;
+	return n;
 }
 
 size_t
@@ -440,7 +471,8 @@ head_numbers(struct sighead *h, struct ibuf *b)
 	h->columns = columns;
 	h->nvalues = nvalues;
 	if (columns <= SIGINDEX_COLUMNS && h->n <= SIGINDEX_COLUMNS &&
-	    (nvalues == 8 || nvalues == 32 || nvalues == SIGINDEX_GROUPS) &&
+	    nvalues >= VALUES_FEWEST && nvalues <= VALUES_MOST &&
+	    (nvalues & (nvalues - 1)) == 0 &&
 	    sighead_value(h) <= SIGINDEX_VALUE)
 		return 0;
 	errno = EBADMSG;

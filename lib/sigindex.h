@@ -2,16 +2,17 @@
  * An index of texts, kept as small values somewhere else: it tells which
  * messages cannot contain a string, so that only the others are read.
  *
- * What is indexed is the set of a text's grams: all runs of three and of
- * four bytes, folded as msgsearch_fold() does, none with a line feed.  A
+ * What is indexed is the set of a text's grams: all runs of three, four and
+ * five bytes, folded as msgsearch_fold() does, none with a line feed.  A
  * gram is a number: its group (of the first three bytes), its slice in the
  * group and a rest.  A message has k columns, one for about SIGINDEX_GRAMS
  * grams; the rest modulo k says which of them a gram sets a bit in.  A
  * segment is a matrix of bits, 4096 slices by up to SIGINDEX_COLUMNS
  * columns, stored slice by slice and cut into values of whole groups, so
  * that a string's few groups are all that has to be read: a message that
- * lacks one of the string's bits does not contain it.  With about a third
- * of the bits set, each gram of a string lets a third of the others pass.
+ * lacks one of the string's bits does not contain it.  With about two bits
+ * of five set, so many of the others pass each gram of a string; a group
+ * has up to three of them.
  *
  * A segment's head tells what it is about: which uids have which columns,
  * and the checksum of each value.  A manifest names the segments and the
@@ -34,11 +35,11 @@
 #define SIGINDEX_GROUP		32	/* slices of one */
 #define SIGINDEX_COLUMNS	4096	/* of a segment, at most */
 #define SIGINDEX_COLUMN		512	/* bytes of one, by itself */
-#define SIGINDEX_GRAMS		1536	/* in a column, about */
+#define SIGINDEX_GRAMS		2048	/* in a column, about */
 #define SIGINDEX_WIDE		32	/* columns of a message, at most */
 #define SIGINDEX_VALUE		32768	/* bytes of a value, at most */
 #define SIGINDEX_SUM		8	/* bytes of a checksum */
-#define SIGINDEX_CODES		64	/* grams of a query that are used */
+#define SIGINDEX_CODES		96	/* grams of a query that are used */
 #define SIGINDEX_SEGMENTS	500	/* of a mailbox */
 #define SIGINDEX_MERGE		8	/* of a level are merged */
 #define SIGINDEX_TEXT		49152	/* bytes of a head or manifest */
@@ -55,6 +56,8 @@ struct siggrams;
 struct siggrams *siggrams_open(void);
 int	 siggrams_feed(struct siggrams *, int, const void *, size_t);
 int	 siggrams_finish(struct siggrams *);
+/* Not all of the text was seen: it may have any gram. */
+void	 siggrams_spoil(struct siggrams *);
 unsigned siggrams_columns(const struct siggrams *);
 /* Sets the bits in that many columns, one behind the other. */
 void	 siggrams_set(const struct siggrams *, uint8_t *);

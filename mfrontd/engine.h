@@ -176,6 +176,8 @@ struct estorage {
 	uint64_t		 requests;
 	uint64_t		 errors;
 	uint64_t		 retries;
+	uint64_t		 nin;		/* bytes from it */
+	uint64_t		 nout;
 	uint64_t		 nevents;
 	uint64_t		 nresets;
 	time_t			 logged_at;	/* lines of one second */

@@ -295,6 +295,16 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	return n;
 }
 
+/* What was sent is counted when an answer comes. */
+static void
+hconn_count(struct hconn *c)
+{
+	c->st->nin += c->io.nin - c->nin;
+	c->st->nout += c->io.nout - c->nout;
+	c->nin = c->io.nin;
+	c->nout = c->io.nout;
+}
+
 static size_t
 hconn_data(struct io *io, const uint8_t *p, size_t len)
 {
@@ -302,6 +312,7 @@ hconn_data(struct io *io, const uint8_t *p, size_t len)
 	ssize_t		 n;
 	size_t		 used = 0;
 
+	hconn_count(c);
 	if (c->tmo.class == &answer_class)
 		tmo_start(&c->tmo, &answer_class);
 	while (used < len && c->req != NULL) {

@@ -30,6 +30,8 @@ struct hconn {
 	int			 counted;	/* in the pool */
 	int			 aside;		/* not, its client is slow */
 	uint64_t		 before;	/* bytes sent before this */
+	uint64_t		 nin;		/* those told to the storage */
+	uint64_t		 nout;
 	int			 unsent;	/* the request's body is not out */
 	struct tmo		 tmo;
 	TAILQ_ENTRY(hconn)	 entry;

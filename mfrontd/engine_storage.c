@@ -838,6 +838,8 @@ estorage_stats(struct proc_peer *p, uint32_t req)
 		estorage_stat(p, req, st, "requests", st->requests);
 		estorage_stat(p, req, st, "errors", st->errors);
 		estorage_stat(p, req, st, "retries", st->retries);
+		estorage_stat(p, req, st, "bytes-in", st->nin);
+		estorage_stat(p, req, st, "bytes-out", st->nout);
 		estorage_stat(p, req, st, "connections", st->nconns);
 		estorage_stat(p, req, st, "waiting", st->nwaiting);
 		estorage_stat(p, req, st, "events", st->nevents);

@@ -1,5 +1,6 @@
 #include <sys/types.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "roles.h"
 
 #define TAIL_MAX	(64 * 1024 * 1024)	/* a tagged response */
+#define PROGRESS_FIRST	3	/* seconds: what takes less takes not long */
+#define PROGRESS	10	/* as RFC 9585, 4 would have it */
 
 struct imap_parse_opts	imap_opts;
 struct imap_counts	imap_counts;
@@ -143,6 +146,48 @@ imap_turn(void)
 	return did;
 }
 
+/* commands that take long */
+
+static struct tmo_class	progress_first, progress_class;
+
+/* Not in the middle of a response, nor to a client that does not read. */
+static void
+progress_fired(struct tmo *t)
+{
+	struct iop	*op = (struct iop *)(void *)((char *)t -
+			    offsetof(struct iop, progress));
+	struct imap	*s = op->s;
+	struct ibuf	*b;
+
+	tmo_start(t, &progress_class);
+	if (s->midline || io_full(&s->ls.io))
+		return;
+	b = imap_out(s);
+	(void)ibuf_addf(b, "* OK [INPROGRESS (\"%.*s\" ",
+	    (int)op->cmd.tag.len, op->cmd.tag.p);
+	if (op->ngoal == 0)
+		(void)ibuf_adds(b, "NIL NIL");
+	else
+		(void)ibuf_addf(b, "%u %u", op->ndone < op->ngoal ?
+		    op->ndone : op->ngoal, op->ngoal);
+	(void)ibuf_adds(b, ")] Still working\r\n");
+}
+
+void
+iop_progress(struct iop *op, uint32_t goal)
+{
+	op->ndone = 0;
+	op->ngoal = goal;
+	if (op->progress.class == NULL)
+		tmo_start(&op->progress, &progress_first);
+}
+
+void
+iop_progress_stop(struct iop *op)
+{
+	tmo_stop(&op->progress);
+}
+
 /* the end of a command */
 
 static void	imap_goodbye(struct lsession *, const char *);
@@ -156,6 +201,7 @@ iop_release(struct iop *op)
 		op->waits = NULL;
 	}
 	st_cancel(&op->rq);
+	iop_progress_stop(op);
 	if (op->cleanup != NULL)
 		op->cleanup(op);
 	op->cleanup = NULL;
@@ -482,6 +528,7 @@ imap_closed(struct lsession *ls)
 	if (s->view != NULL)
 		view_close(s);
 	mirror_session_gone(s);
+	sweep_close(s);
 	imount_close(s);
 	imap_input_free(s);
 }
@@ -515,6 +562,13 @@ imap_stats(struct proc_peer *p, uint32_t req)
 	proc_stat(p, req, "idle-commands", imap_counts.idles);
 	proc_stat(p, req, "searches-asked", imap_counts.searches_asked);
 	proc_stat(p, req, "searches-refused", imap_counts.searches_refused);
+	proc_stat(p, req, "index-asked", imap_counts.index_asked);
+	proc_stat(p, req, "index-spared", imap_counts.index_spared);
+	proc_stat(p, req, "index-written", imap_counts.index_written);
+	proc_stat(p, req, "index-merged", imap_counts.index_merged);
+	proc_stat(p, req, "index-bad", imap_counts.index_bad);
+	proc_stat(p, req, "index-lost", imap_counts.index_lost);
+	proc_stat(p, req, "index-failed", imap_counts.index_failed);
 }
 
 static void
@@ -572,6 +626,8 @@ imap_init(void)
 	for (i = 0; i < sizeof(offered) / sizeof(offered[0]); i++)
 		imap_ext_add(&imap_opts.exts, offered[i]);
 	mirror_init();
+	tmo_class_init(&progress_first, PROGRESS_FIRST, progress_fired);
+	tmo_class_init(&progress_class, PROGRESS, progress_fired);
 	(void)charset_init();
 	return 0;
 }

@@ -12,8 +12,8 @@
  *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
  *	imap_fetch.c		FETCH; imap_part.c renders the items
  *	imap_carry.c		messages copied where the storage does not
- *	imap_search.c		SEARCH, SORT, THREAD, with the three files in
- *				imap_search.h
+ *	imap_search.c		SEARCH, SORT, THREAD, with the files in
+ *				imap_search.h and imap_index.h
  *	imap_meta.c		GETMETADATA, SETMETADATA
  *	imap_quota.c		GETQUOTA, GETQUOTAROOT
  *	imap_subs.c		subscriptions that a storage's dict keeps
@@ -37,6 +37,7 @@
 #include "listener.h"
 #include "strow.h"
 #include "sublist.h"
+#include "tmo.h"
 #include "uidset.h"
 
 struct iacct;
@@ -81,6 +82,7 @@ struct imap {
 	struct imount	*mounts;	/* once logged in; [0] is all the rest */
 	uint16_t	 nmounts;
 	struct iview	*view;		/* once selected */
+	LIST_HEAD(, sweep) sweeps;	/* of indexes, going on */
 	TAILQ_ENTRY(imap) turn;
 };
 
@@ -120,6 +122,9 @@ struct iop {
 	/* bytes of an APPEND's message or of AUTHENTICATE */
 	size_t		 (*input)(struct iop *, const uint8_t *, size_t);
 	struct ibuf	 tail;		/* its response, until all is told */
+	struct tmo	 progress;	/* told so often how far it is */
+	uint32_t	 ndone;		/* of so many messages */
+	uint32_t	 ngoal;		/* 0: not known */
 	int		 expunged;	/* some message was gone already */
 	TAILQ_ENTRY(iop) wait;		/* for a mirror or a mailbox list */
 	void		 *waits;	/* what it waits for, NULL: nothing */
@@ -132,7 +137,9 @@ TAILQ_HEAD(iops, iop);
 extern struct imap_parse_opts imap_opts;
 extern struct imap_counts {
 	uint64_t commands, bad, fills, refreshes, polls, checks, mended,
-	    idles, rows_cached, rows_asked, searches_asked, searches_refused;
+	    idles, rows_cached, rows_asked, searches_asked, searches_refused,
+	    index_asked, index_spared, index_written, index_merged, index_bad,
+	    index_lost, index_failed;
 } imap_counts;
 
 void	 iop_ok(struct iop *, const char *, ...)
@@ -155,6 +162,9 @@ void	 iop_reads(struct iop *, size_t (*)(struct iop *, const uint8_t *,
 void	 iop_wait(struct iop *, struct iops *, void (*)(struct iop *,
 	    enum st_code, const char *));
 void	 iop_wake(struct iops *, enum st_code, const char *);
+/* It may take long, of so many messages or 0: INPROGRESS (RFC 9585). */
+void	 iop_progress(struct iop *, uint32_t);
+void	 iop_progress_stop(struct iop *);
 void	 imap_run(struct imap *, struct ibuf *, struct imap_cmd *);
 /* Can the session's own storage do it? */
 int	 imap_has(const struct imap *, enum st_cap);
@@ -225,6 +235,7 @@ struct iacct {
 	uint32_t	 asked;		/* epoch of the answer coming in */
 	int		 changed;	/* told so while it was being read */
 	struct lsession	*asker;		/* session that reads it now */
+	time_t		 index_off;	/* no index is kept until then */
 	struct streq	 rq;
 	struct mbox	*fresh;		/* being read */
 	size_t		 nfresh;
@@ -330,6 +341,16 @@ void	 isubs_change(struct iop *, int);
 /* imap_meta.c */
 void	 cmd_getmetadata(struct iop *);
 void	 cmd_setmetadata(struct iop *);
+
+/*
+ * imap_sweep.c: deletes an index's keys by their prefixes, texts with NULs,
+ * in the background; or all those of mailboxes that the account has not.
+ */
+void	 sweep_start(struct imap *, struct imount *, const void *, size_t);
+void	 sweep_account(struct imap *, struct imount *);
+/* A mailbox was deleted: what there is of its index goes. */
+void	 sweep_mailbox(struct imap *, struct imount *, const char *);
+void	 sweep_close(struct imap *);
 
 /* imap_quota.c */
 void	 cmd_getquota(struct iop *);

@@ -248,6 +248,7 @@ message_stored(struct carry *c)
 	if (uidset_add(&j->from_uids, m->uid, m->uid) == -1 ||
 	    uidset_add(&j->to_uids, c->uid, c->uid) == -1)
 		fatal(NULL);
+	c->op->ndone++;
 	cmsg_free(c, m);
 	carry_next(c);
 }
@@ -520,5 +521,6 @@ carry_new(struct iop *op, const struct carry_job *job,
 void
 carry_go(struct carry *c)
 {
+	iop_progress(c->op, uidset_count(&c->left));
 	carry_next(c);
 }

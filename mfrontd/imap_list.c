@@ -653,21 +653,36 @@ cmd_create(struct iop *op)
  * the storage refuses changes nothing.  Somebody else may have been first.
  */
 static void
+delete_view(struct imap *s, enum st_code code)
+{
+	if (s->view == NULL || !s->view->deleting)
+		return;
+	s->view->deleting = 0;
+	if (code == ST_OK || code == ST_NO_SUCH_MAILBOX)
+		view_close(s);
+	else if (s->view->m->state == MIRROR_GONE)
+		view_lost(s);
+}
+
+/* op->data is the mailbox's id, for what is kept of it besides. */
+static void
 delete_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
-	struct iop	*op = rq->arg;
-	struct imap	*s = op->s;
-	enum st_code	 code;
+	struct iop		*op = rq->arg;
+	const struct m_st_end	*end = arg;
 
-	if (type == M_st_end && s->view != NULL && s->view->deleting) {
-		s->view->deleting = 0;
-		code = ((const struct m_st_end *)arg)->code;
-		if (code == ST_OK || code == ST_NO_SUCH_MAILBOX)
-			view_close(s);
-		else if (s->view->m->state == MIRROR_GONE)
-			view_lost(s);
+	if (type == M_st_end) {
+		delete_view(op->s, end->code);
+		if (end->code == ST_OK && iop_has(op, CAP_INDEX))
+			sweep_mailbox(op->s, op->mount, op->data);
 	}
 	change_answer(rq, type, arg);
+}
+
+static void
+delete_cleanup(struct iop *op)
+{
+	free(op->data);
 }
 
 static void
@@ -692,6 +707,9 @@ delete_listed(struct iop *op, enum st_code code, const char *text)
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = mb->id;
+	if ((op->data = strdup(mb->id)) == NULL)
+		fatal(NULL);
+	op->cleanup = delete_cleanup;
 	iop_ask(op, M_st_delete, &q, delete_answer);
 }
 

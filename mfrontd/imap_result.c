@@ -289,6 +289,7 @@ result_begin(struct iop *op)
 {
 	struct search *s = op->data;
 
+	iop_progress_stop(op);
 	if (!op->cmd.search.modseq || op->cmd.verb == IMAP_THREAD ||
 	    found_count(op) == 0) {
 		result_tell(op);

@@ -29,19 +29,20 @@ struct smsg {
 	struct ibuf	 text;		/* its summary, as it came */
 	struct msgsearch *ms;		/* NULL: no text is looked for */
 	struct summary_maker *maker;	/* no summary was there */
+	struct stext	*stext;		/* it is to be indexed */
 	struct streq	 rq;
 	int		 started;
 	TAILQ_ENTRY(smsg) entry;
 };
-
-static void	search_pump(struct iop *);
 
 static void
 smsg_free(struct search *s, struct smsg *m)
 {
 	TAILQ_REMOVE(&s->queue, m, entry);
 	s->nqueue--;
+	s->nstarted -= m->started != 0;
 	st_cancel(&m->rq);
+	stext_free(m->stext);
 	msgsearch_free(m->ms);
 	summary_free(m->maker);
 	ibuf_fini(&m->text);
@@ -64,6 +65,7 @@ search_cleanup(struct iop *op)
 	uidset_fini(&s->listing);
 	uidset_fini(&s->left);
 	squery_free(s);
+	sindex_free(op);
 	sort_free(s);
 	if (s->saving && op->s->view != NULL)
 		uidset_clear(&op->s->view->saved);
@@ -162,6 +164,27 @@ mirror_set(struct iop *op, const struct imap_key *k, struct uidset *out)
 	return 1;
 }
 
+static size_t
+key_index(const struct search *s, const struct imap_key *k)
+{
+	size_t i;
+
+	for (i = 0; i < s->nkeys; i++)
+		if (s->key_of[i] == k)
+			return i;
+	return 0;
+}
+
+/* Of a key that contents decide: those that may match it, or NULL. */
+static const struct uidset *
+index_hi(const struct search *s, const struct imap_key *k)
+{
+	if (k->type != KEY_HEADER && k->type != KEY_BODY &&
+	    k->type != KEY_TEXT)
+		return NULL;
+	return sindex_of(s, key_index(s, k));
+}
+
 /*
  * Bounds of a key over all messages: lo surely match, those not in hi
  * surely do not.
@@ -204,8 +227,9 @@ static void
 bounds(struct iop *op, const struct imap_key *k, struct uidset *lo,
     struct uidset *hi)
 {
-	struct uidset		*all = &op->s->view->snap->uids, t;
+	const struct uidset	*all = &op->s->view->snap->uids, *may;
 	const struct squery	*q = squery_of(op->data, k);
+	struct uidset		 t;
 
 	if (q != NULL) {
 		if (uidset_copy(lo, &q->lo) == -1 ||
@@ -219,8 +243,9 @@ bounds(struct iop *op, const struct imap_key *k, struct uidset *lo,
 		if (uidset_copy(hi, lo) == -1)
 			fatal(NULL);
 	} else {
+		may = index_hi(op->data, k);
 		uidset_clear(lo);
-		if (uidset_copy(hi, all) == -1)
+		if (uidset_copy(hi, may != NULL ? may : all) == -1)
 			fatal(NULL);
 	}
 	if (!k->neg)
@@ -342,17 +367,6 @@ eval_sent(const struct search *s, const struct imap_key *k)
 	return tri(k->type == KEY_SENTON ? day == k->day : day >= k->day);
 }
 
-static size_t
-key_index(const struct search *s, const struct imap_key *k)
-{
-	size_t i;
-
-	for (i = 0; i < s->nkeys; i++)
-		if (s->key_of[i] == k)
-			return i;
-	return 0;
-}
-
 /* HEADER, from the fields that a summary has. */
 static enum tri
 eval_header(const struct search *s, const struct imap_key *k)
@@ -389,10 +403,13 @@ eval_header(const struct search *s, const struct imap_key *k)
 static enum tri
 eval_leaf(struct iop *op, const struct imap_key *k)
 {
-	struct search	*s = op->data;
-	struct uidset	 set;
-	enum tri	 t;
+	struct search		*s = op->data;
+	const struct uidset	*may = index_hi(s, k);
+	struct uidset		 set;
+	enum tri		 t;
 
+	if (may != NULL && !uidset_contains(may, s->uid))
+		return NO;
 	switch (k->type) {
 	case KEY_BEFORE:
 	case KEY_ON:
@@ -519,6 +536,8 @@ smsg_answer(struct streq *rq, enum msg_type type, const void *arg)
 		if (m->ms != NULL &&
 		    msgsearch_feed(m->ms, d->data.p, d->data.len) == -1)
 			fatal("search");
+		if (m->stext != NULL)
+			stext_feed(m->stext, d->data.p, d->data.len);
 		st_credit(rq, (uint32_t)d->data.len);
 		return;
 	}
@@ -528,8 +547,11 @@ smsg_answer(struct streq *rq, enum msg_type type, const void *arg)
 		if (m->ms != NULL)
 			(void)msgsearch_finish(m->ms);
 		smsg_decide(op, m);
+		if (m->stext != NULL)
+			stext_add(op, m->stext, m->uid, m->size);
 	} else if (end->code != ST_NO_SUCH_MESSAGE)
 		s->failed = end->code;
+	op->ndone++;
 	smsg_free(s, m);
 	search_pump(op);
 }
@@ -540,6 +562,8 @@ smsg_start(struct search *s, struct smsg *m)
 	struct m_st_get q;
 
 	m->started = 1;
+	s->nstarted++;
+	m->stext = stext_open(m->op, m->uid);
 	if ((s->set != NULL && (m->ms = msgsearch_open(s->set)) == NULL) ||
 	    (ibuf_size(&m->text) == 0 &&
 	    (m->maker = summary_open()) == NULL))
@@ -604,8 +628,10 @@ search_row(struct iop *op, const struct st_row *row, uint32_t uid)
 	t = eval(op, op->cmd.search.key);
 	if (t == YES)
 		search_found(s, uid);
-	else if (t == OPEN)
+	if (t == OPEN)
 		smsg_queue(op, row, uid);
+	else
+		op->ndone++;
 	s->row = NULL;
 	s->sum = NULL;
 }
@@ -677,19 +703,30 @@ search_list(struct iop *op)
 	iop_ask(op, M_st_list, &q, rows_answer);
 }
 
+/* The contents that are read now, or should be. */
 static void
-search_pump(struct iop *op)
+search_contents(struct iop *op)
 {
 	struct search	*s = op->data;
 	struct smsg	*m;
 	int		 n = 0;
 
+	if (sbuild_pump(op, 0))
+		return;
 	TAILQ_FOREACH(m, &s->queue, entry) {
 		if (n++ == AHEAD)
 			break;
 		if (!m->started)
 			smsg_start(s, m);
 	}
+}
+
+void
+search_pump(struct iop *op)
+{
+	struct search *s = op->data;
+
+	search_contents(op);
 	if (s->owed > 0 && s->nqueue < QUEUE_MAX && st_active(&op->rq)) {
 		st_credit(&op->rq, s->owed);
 		s->owed = 0;
@@ -701,7 +738,7 @@ search_pump(struct iop *op)
 			search_list(op);
 		return;
 	}
-	if (s->nqueue > 0)
+	if (s->nqueue > 0 || (!s->failed && sbuild_pump(op, 1)))
 		return;
 	if (s->failed)
 		iop_fail(op, s->failed, NULL);
@@ -726,8 +763,11 @@ search_evaluate(struct iop *op)
 	uidset_move(&s->todo, &hi);
 	/* of those that are gone nothing can be read */
 	(void)uidset_intersect(&s->todo, &op->s->view->m->map.uids);
-	if (s->todo.n == 0 || !squery_next(op, &s->todo))
-		search_pump(op);
+	if (s->todo.n > 0 && (squery_next(op, &s->todo) ||
+	    sindex_next(op, &s->todo)))
+		return;
+	iop_progress(op, uidset_count(&s->todo));
+	search_pump(op);
 }
 
 static void	modseq_next(struct iop *);
@@ -881,6 +921,7 @@ cmd_search(struct iop *op)
 		return;
 	}
 	s->needs = c->key->needs;
+	iop_progress(op, 0);
 	squery_plan(op);
 	if (c->modseq)
 		view_condstore(op->s);

@@ -3,6 +3,7 @@
  *
  *	imap_search.c		which messages match
  *	imap_query.c		asking the storage for that
+ *	imap_index.c		what an index of ours says (imap_index.h)
  *	imap_result.c		the answer: SEARCH, ESEARCH, "$"
  *	imap_sort.c		in order, or in threads
  */
@@ -44,8 +45,10 @@ struct squery {
 	struct uidset	 hi;
 };
 
+struct sindex;
 struct smsg;
 struct sorter;
+struct stext;
 
 struct search {
 	struct uidset	 match;
@@ -69,8 +72,11 @@ struct search {
 	struct squery	*query;		/* that is being asked */
 	struct imap_key	 groups[QUERIES]; /* of keys that are asked as one */
 	size_t		 ngroups;
+	struct sindex	*index;		/* NULL: none that can help */
+	int		 indexed;	/* it was asked */
 	TAILQ_HEAD(, smsg) queue;
 	uint32_t	 nqueue;
+	uint32_t	 nstarted;	/* of those */
 	uint32_t	 owed;
 	int		 failed;
 	/* of the message being looked at */
@@ -92,6 +98,8 @@ struct search {
 /* imap_search.c */
 /* The values of the keys as far as they are known; decides what is next. */
 void	 search_evaluate(struct iop *);
+/* Goes on reading. */
+void	 search_pump(struct iop *);
 
 /* imap_query.c */
 /* What of the command's keys is for the storage, if it takes it. */
@@ -107,6 +115,32 @@ int	 squery_next(struct iop *, const struct uidset *);
 void	 squery_uids(const struct iop *, const struct uidset *,
 	    struct uidset *);
 void	 squery_free(struct search *);
+
+/* imap_index.c */
+/*
+ * Asks the index about these messages, once; returns 0 if there is nothing
+ * to ask.  Ends in search_evaluate().
+ */
+int	 sindex_next(struct iop *, const struct uidset *);
+/* Those that may match the n'th of s->keys; NULL: any may. */
+const struct uidset *sindex_of(const struct search *, size_t);
+void	 sindex_free(struct iop *);
+
+/* imap_index_build.c */
+/*
+ * A message whose content is read anyway: NULL if it is not to be indexed,
+ * else it is fed, and added when all of it has come.
+ */
+struct stext *stext_open(struct iop *, uint32_t);
+void	 stext_feed(struct stext *, const void *, size_t);
+void	 stext_add(struct iop *, struct stext *, uint32_t, uint64_t);
+void	 stext_free(struct stext *);
+/*
+ * Is there something to be written before more is read?  Then it ends in
+ * search_pump().  At the end of a search, with the last argument, whatever
+ * is left.
+ */
+int	 sbuild_pump(struct iop *, int);
 
 /* imap_sort.c */
 /* Puts s->match in order, then calls result_begin(). */

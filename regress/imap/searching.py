@@ -19,9 +19,9 @@ class Between(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port, edit):
+    def __init__(self, port, edit, handler=None):
         self.to, self.edit, self.searches = port, edit, []
-        super().__init__(('127.0.0.1', free_port()), Passing)
+        super().__init__(('127.0.0.1', free_port()), handler or Passing)
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
 
@@ -40,8 +40,14 @@ class Passing(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def before(self, body):
+        """Returns True if it has answered by itself"""
+        return False
+
     def pass_on(self):
         body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+        if self.before(body):
+            return
         up = http.client.HTTPConnection('127.0.0.1', self.server.to)
         fields = {k: v for k, v in self.headers.items()
                   if k.lower() not in ('host', 'content-length',
