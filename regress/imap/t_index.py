@@ -421,9 +421,16 @@ class Large(IndexHouse):
         """Two that are in so many of a thousand messages"""
         seen = collections.Counter(w for m in self.bodies[:1000] for w in
                                    set(re.findall(rb'[a-z]+', m)))
-        found = [w.decode() for w in sorted(seen) if len(w) in length and
+        words = [w for w in sorted(seen) if len(w) in length and
                  least <= seen[w] <= most]
-        return self.rnd.sample(found, 2)
+        self.rnd.shuffle(words)
+        found = []
+        while len(found) < 2:
+            w = words.pop()
+            # as a part of others, too
+            if sum(w in m for m in self.bodies[:1000]) <= most:
+                found.append(w.decode())
+        return found
 
     def count(self, word):
         return sum(word.encode() in m for m in self.bodies)
