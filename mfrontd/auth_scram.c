@@ -30,7 +30,7 @@ struct auth_scram {
 	uint32_t		 number;	/* of the challenge, 0: none */
 	uint32_t		 gen;		/* of the listener */
 	int			 proven;
-	const char		*reason;	/* it fails of, whatever comes */
+	const char		*reason;	/* it fails of, always */
 	char			*account;
 	char			*name;
 };
