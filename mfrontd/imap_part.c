@@ -24,8 +24,8 @@ part_use_summary(struct fmsg *m)
 		ibuf_fini(&m->text);
 }
 
-/* Of a content that has gone through the maker. */
-static void
+/* Of a content that has gone through the maker; -1: of another size. */
+static int
 part_made_summary(struct fmsg *m)
 {
 	ibuf_fini(&m->text);
@@ -36,6 +36,7 @@ part_made_summary(struct fmsg *m)
 	m->maker = NULL;
 	m->made = 1;
 	part_use_summary(m);
+	return m->have_sum ? 0 : -1;
 }
 
 static int
@@ -110,14 +111,14 @@ part_wants_content(const struct fmsg *m)
 
 /* contents */
 
-static void
+static int
 part_summary_from_data(struct fmsg *m)
 {
 	if ((m->maker = summary_open()) == NULL ||
 	    summary_feed(m->maker, ibuf_data(&m->data),
 	    ibuf_size(&m->data)) == -1)
 		fatal("summary");
-	part_made_summary(m);
+	return part_made_summary(m);
 }
 
 void
@@ -202,10 +203,10 @@ part_content_end(struct fmsg *m)
 		m->whole = 0;
 		m->have_data = 1;
 		if (part_wants_summary(m))
-			part_summary_from_data(m);
+			return part_summary_from_data(m);
 	} else if (m->scanning) {
 		m->scanning = 0;
-		part_made_summary(m);
+		return part_made_summary(m);
 	} else if (m->header == HEADER_COMING) {
 		(void)imapout_filter_finish(&m->filter, &m->out);
 		m->header = HEADER_READY;
