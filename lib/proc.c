@@ -25,6 +25,7 @@ static const struct proc_ops	*ops;
 static uint32_t			 conf_serial;
 static int			 conf_held;
 static int			 turn_work;	/* peers dirty or dead */
+static int			 turn_first;	/* see proc_first() */
 static int			 turn_due;	/* for ops->turn(), once more */
 
 static void	proc_event(int, short, void *);
@@ -167,6 +168,15 @@ proc_send(struct proc_peer *p, enum msg_type type, uint32_t id, uint32_t req,
 }
 
 void
+proc_first(struct proc_peer *p)
+{
+	if (p == NULL || !p->dirty)
+		return;
+	p->first = 1;
+	turn_first = 1;
+}
+
+void
 proc_send_raw(struct proc_peer *p, enum msg_type type, uint32_t id,
     uint32_t req, const struct ibuf *body)
 {
@@ -291,6 +301,19 @@ proc_again(void)
 	turn_due = 1;
 }
 
+static void
+proc_write_first(void)
+{
+	struct proc_peer *p;
+
+	turn_first = 0;
+	TAILQ_FOREACH(p, &proc_self.peers, entry) {
+		if (p->first && p->dirty && !p->dead)
+			proc_write(p);
+		p->first = 0;
+	}
+}
+
 int
 proc_turn(void)
 {
@@ -304,6 +327,8 @@ proc_turn(void)
 		more = io_turn() | again;
 	} while (again && ++round < TURN_ROUNDS);
 	more |= turn_due;
+	if (turn_first)
+		proc_write_first();
 	while (turn_work) {
 		turn_work = 0;
 		TAILQ_FOREACH_SAFE(p, &proc_self.peers, entry, next) {

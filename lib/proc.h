@@ -33,6 +33,7 @@ struct proc_peer {
 	struct event	 evw;
 	int		 dead;		/* until the turn's end */
 	int		 dirty;
+	int		 first;		/* see proc_first() */
 	int		 blocked;	/* evw is added */
 	void		*data;		/* the process's own */
 	TAILQ_ENTRY(proc_peer) entry;
@@ -94,6 +95,8 @@ void	 proc_exit(int) __attribute__((__noreturn__));
  */
 void	 proc_send(struct proc_peer *, enum msg_type, uint32_t, uint32_t,
 	    int, const void *);
+/* What is queued for it goes out before what others get in this turn. */
+void	 proc_first(struct proc_peer *);
 /* A body that was encoded before. */
 void	 proc_send_raw(struct proc_peer *, enum msg_type, uint32_t, uint32_t,
 	    const struct ibuf *);

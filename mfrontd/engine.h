@@ -688,5 +688,12 @@ void		 eoffload_dict_tell(struct ereq *, const char *, const char *,
 void		 eevents_init(void);
 void		 eevents_start(struct estorage *);
 void		 eevents_stop(struct estorage *);
+/*
+ * What a request has changed, to the processes that did not ask for it: a
+ * mailbox, or the account's list of them.  Before its answer goes out.
+ */
+void		 eevents_own(struct ereq *, struct account *,
+		    const struct m_st_change *);
+void		 eevents_own_list(struct ereq *);
 
 #endif /* ENGINE_H */

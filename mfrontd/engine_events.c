@@ -43,9 +43,10 @@ take_cursor(struct estorage *st, struct json *j)
 	st->cursor = c;
 }
 
-/* To each process that serves the account, once. */
+/* To each process that serves the account, once; but for one of them. */
 static void
-tell_account(struct account *a, const char *mailbox, uint64_t modseq)
+tell_account(struct account *a, const char *mailbox, uint64_t modseq,
+    const struct epeer *but)
 {
 	static uint32_t	 serial;
 	struct m_st_event m;
@@ -56,11 +57,14 @@ tell_account(struct account *a, const char *mailbox, uint64_t modseq)
 	m.mailbox = mailbox;
 	m.modseq = modseq;
 	TAILQ_FOREACH(g, &a->grants, byaccount) {
-		if (g->peer->told == serial || g->peer->peer == NULL ||
+		if (g->peer == but || g->peer->told == serial ||
+		    g->peer->peer == NULL ||
 		    g->peer->peer->role != ROLE_IMAP)
 			continue;
 		g->peer->told = serial;
 		proc_send(g->peer->peer, M_st_event, 0, 0, -1, &m);
+		if (but != NULL)
+			proc_first(g->peer->peer);
 	}
 }
 
@@ -93,8 +97,25 @@ events_change(struct estorage *st, struct json *j, int acc)
 		return -1;
 	st->nevents++;
 	if ((a = account_find(st->id, name)) != NULL)
-		tell_account(a, mailbox, modseq);
+		tell_account(a, mailbox, modseq, NULL);
 	return 0;
+}
+
+/*
+ * The storage's own word may come behind its answer: what a client was told
+ * is done, a client of another process must not miss.
+ */
+void
+eevents_own(struct ereq *e, struct account *a, const struct m_st_change *c)
+{
+	if (c->modseq == 0 || c->modseq != c->before)
+		tell_account(a, c->mailbox, c->modseq, e->peer);
+}
+
+void
+eevents_own_list(struct ereq *e)
+{
+	tell_account(e->account, "", 0, e->peer);
 }
 
 static int

@@ -58,6 +58,21 @@ stored_read(struct json *j, struct m_st_stored *m, char *id, size_t idsize)
 	return 0;
 }
 
+/* Of a store that does not say where it is, nothing can be said. */
+static void
+stored_tell(struct ereq *e, uint32_t index, const struct m_st_stored *m)
+{
+	struct m_st_change c;
+
+	if (m->code != ST_OK || m->mailbox == NULL)
+		return;
+	memset(&c, 0, sizeof(c));
+	c.mailbox = m->mailbox;
+	c.before = m->before;
+	c.modseq = m->modseq;
+	eevents_own(e, e->account != NULL ? e->account : e->tos[index], &c);
+}
+
 static int
 upload_line(struct hreq *h, struct json *j, int header)
 {
@@ -75,6 +90,7 @@ upload_line(struct hreq *h, struct json *j, int header)
 	if (e->stored[index])
 		return 0;
 	e->stored[index] = 1;
+	stored_tell(e, index, &m);
 	m.rcpt = e->handles[index];
 	if (m.code == ST_NO_SUCH_TARGET && e->type == M_st_deliver) {
 		/* the INBOX we knew is another now: look next time */

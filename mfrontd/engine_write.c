@@ -55,6 +55,7 @@ send_change(struct ereq *e, struct json *j, int i, uint32_t uidvalidity)
 		return -1;
 	m.uidvalidity = uidvalidity;
 	e->begun = 1;
+	eevents_own(e, e->account, &m);
 	ereq_send(e, M_st_change, &m);
 	return 0;
 }
@@ -289,6 +290,16 @@ put_words(struct ibuf *b, const char *key, const char *words)
 	return json_put_flags(b, words);
 }
 
+/* Of a call that changes which mailboxes there are, or their names. */
+static void
+names_done(struct hreq *h, enum st_code code, const char *text,
+    struct json *j)
+{
+	if (code == ST_OK)
+		eevents_own_list(h->arg);
+	ereq_done(h, code, text, NULL);
+}
+
 static void
 create_done(struct hreq *h, enum st_code code, const char *text,
     struct json *j)
@@ -299,7 +310,7 @@ create_done(struct hreq *h, enum st_code code, const char *text,
 		code = ST_NONSENSE;
 		text = st_error(code)->text;
 	}
-	ereq_done(h, code, text, NULL);
+	names_done(h, code, text, NULL);
 }
 
 void
@@ -330,6 +341,7 @@ ewrite_rename(struct ereq *e, const void *arg)
 	(void)ibuf_adds(&h->target, "/mailboxes/rename");
 	bad = json_open(b, '{') | json_kstr(b, "from", m->from) |
 	    json_kstr(b, "to", m->to) | json_close(b, '}');
+	h->done = names_done;
 	submit_or_refuse(e, h, bad);
 }
 
@@ -343,6 +355,7 @@ ewrite_delete(struct ereq *e, const void *arg)
 		fatal(NULL);
 	h = ereq_http(e, "DELETE", ANSWER_JSON);
 	h->ctype = NULL;
+	h->done = names_done;
 	(void)ereq_mailbox(h, e);
 	ereq_submit(e, h);
 }
@@ -361,6 +374,7 @@ ewrite_subscribe(struct ereq *e, const void *arg)
 	    json_key(b, m->on ? "add" : "remove") | json_open(b, '[') |
 	    json_put_str(b, m->name) | json_close(b, ']') |
 	    json_close(b, '}');
+	h->done = names_done;
 	submit_or_refuse(e, h, bad);
 }
 

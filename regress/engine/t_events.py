@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 
 import atf                                              # noqa: E402
 from backend import (END, HEADER, EngineTest, ndjson,   # noqa: E402
-                     problem, service)
+                     problem, service, value)
 from house import SLOW                                  # noqa: E402
 
 DOCUMENT = service('write', 'modseq', events={'bound_ms': 100})
@@ -96,6 +96,69 @@ class Events(EngineTest):
         self.say(r, account='bob', mailbox='m', modseq=5, cursor='c3')
         self.say(r, account='JOE', mailbox='m', modseq=5, cursor='c4')
         self.quiet(self.imap, other, third)
+
+    def test_own(self):
+        """what a process has changed is told to the account's others before
+        its own answer; to nobody what failed, or changed nothing"""
+        self.begin(service('write', 'copy', 'subscriptions', 'modseq',
+                           'batch', events={'bound_ms': 100}))
+        self.live()
+        other = self.engine.peer('imap', slot=1)
+        third = self.engine.peer('imap', slot=2)
+        pop3 = self.engine.peer('pop3')
+        acct = self.grant('joe', 7).acct
+        for chan in other, pop3:
+            self.grant('joe', 7, chan=chan)
+        self.grant('ann', 7, chan=third)
+
+        def change(mailbox, before, now):
+            return {'mailbox': mailbox, 'modseq_before': before,
+                    'modseq': now}
+
+        def head(before, now):
+            return ndjson({'header': True, 'change': change(
+                'm', before, now)}, END)
+        row = value(dict(id='n', name='n', uidvalidity=1, uidnext=1,
+                         messages=0, modseq=1), 201)
+        stored = {'index': 0, 'uid': 3, 'uidvalidity': 1, 'id': 'c'}
+        one = dict(mailbox='m', uids=[1])
+        put = dict(mailbox='m', size=1, data=b'x')
+        for type, fields, answer, want in (
+                ('st_patch', dict(one, flags='x'), head(4, 5), [('m', 5)]),
+                ('st_patch', dict(one, flags='x'), head(5, 5), []),
+                ('st_patch', dict(one, flags='x'),
+                 problem(403, 'not-permitted'), []),
+                ('st_expunge', one, head(5, 6), [('m', 6)]),
+                ('st_copy', dict(one, to='n', move=1), ndjson(
+                    {'header': True, 'uidvalidity': 1,
+                     'from_change': change('m', 6, 7),
+                     'to_change': change('n', 1, 2)}, END),
+                 [('m', 7), ('n', 2)]),
+                ('st_copy', dict(one, to='n'), ndjson(
+                    {'header': True, 'uidvalidity': 1,
+                     'from_change': change('m', 7, 7),
+                     'to_change': change('n', 2, 3)}, END), [('n', 3)]),
+                ('st_put', put, ndjson(HEADER, dict(
+                    stored, change=change('m', 7, 8)), END), [('m', 8)]),
+                ('st_put', put, ndjson(HEADER, {
+                    'index': 0, 'code': 'over-quota'}, END), []),
+                ('st_create', dict(name='n'), row, [('', 0)]),
+                ('st_create', dict(name='n'), problem(409, 'exists'), []),
+                ('st_rename', {'from': 'a', 'to': 'b'}, value(None, 204),
+                 [('', 0)]),
+                ('st_delete', dict(mailbox='m'), value(None, 204),
+                 [('', 0)]),
+                ('st_delete', dict(mailbox='m'), problem(
+                    404, 'no-such-mailbox'), []),
+                ('st_subscribe', dict(name='n', on=1), value(None, 204),
+                 [('', 0)])):
+            req = self.ask(type, **fields)
+            self.backend.next().answer(answer)
+            self.imap.until('st_end', req=req)
+            self.assertEqual([(acct, *w) for w in want],
+                             [self.event(other) for _ in want], type)
+            self.quiet(other)
+        self.quiet(self.imap, third, pop3)
 
     def test_revoked(self):
         """who has no session on the account any more hears nothing"""

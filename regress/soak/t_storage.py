@@ -4,6 +4,7 @@ errors, nobody else harmed, and views that are right again afterwards."""
 
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -626,6 +627,49 @@ class Names(StorageTest):
         c.no('DELETE Other', code='NONEXISTENT')
         c.bad('FETCH 1 FLAGS')
         c.ok('SELECT INBOX')
+
+
+class Own(StorageTest):
+    """What one process has changed another one knows at once"""
+
+    def of_two(self):
+        """Sessions in two processes"""
+        first, second = self.open(), None
+        while second is None:
+            second = self.open()
+            held = re.findall(r'(?m)^imap/\d+ +sessions +(\d+)$',
+                              self.house.ctl('show', 'stats')[1])
+            if '0' in held:
+                second = None
+        return first, second
+
+    @atf.timeout(240)
+    def test_at_once(self):
+        """200 changes, each with the OK of the one and the NOOP of the
+        other; the storage itself says nothing of them"""
+        self.before(*LEVEL2, conf='prefork imap 2\n')
+        self.st.add(3)
+        self.st.create('Other')
+        c, d = self.of_two()
+        self.st.stall = True
+        for i in range(50):
+            a, b = (c, d) if i % 2 else (d, c)
+            a.ok('UID STORE %d FLAGS.SILENT (k%d)' % (a.uids[0], i))
+            a.flags[a.uids[0]] = {'k%d' % i}
+            for cmd in ('STORE 2 +FLAGS.SILENT (\\Deleted)',
+                        'COPY 1 INBOX', 'EXPUNGE'):
+                b.ok('NOOP')
+                self.learn(b)
+                self.assertIsNone(self.differs(b), (i, cmd))
+                a.ok(cmd)
+                self.learn(a)
+            b.ok('NOOP')
+            self.learn(b)
+            self.assertIsNone(self.differs(b), i)
+        c.ok('CREATE New%d' % i)
+        self.assertIn('New%d' % i, d.ok('LIST "" *').lists())
+        c.ok('DELETE New%d' % i)
+        self.assertNotIn('New%d' % i, d.ok('LIST "" *').lists())
 
 
 class Sync(StorageTest):
