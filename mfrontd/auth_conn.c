@@ -19,6 +19,16 @@
  * listener, too, and one that is logged in by an engine.
  */
 #define ORPHAN_SECONDS	30
+#define CONNS_MIN	131072	/* of one process, whatever the limit is */
+
+/* How many a process has, in the order in which they came to have some. */
+struct auth_proc {
+	uint32_t		 gen;
+	uint32_t		 n;
+	TAILQ_ENTRY(auth_proc)	 entry;
+};
+
+static TAILQ_HEAD(, auth_proc) procs = TAILQ_HEAD_INITIALIZER(procs);
 
 static int
 conn_cmp(const struct auth_conn *a, const struct auth_conn *b)
@@ -187,6 +197,56 @@ conn_fired(struct tmo *t)
 		auth_conn_kick(c, KICK_STORAGE, "The session is not known");
 }
 
+static struct auth_proc *
+conn_proc(uint32_t gen)
+{
+	struct auth_proc *pr;
+
+	TAILQ_FOREACH(pr, &procs, entry)
+		if (pr->gen == gen)
+			break;
+	return pr;
+}
+
+static void
+conn_count(uint32_t gen)
+{
+	struct auth_proc *pr = conn_proc(gen);
+
+	if (pr == NULL) {
+		if ((pr = calloc(1, sizeof(*pr))) == NULL)
+			fatal(NULL);
+		pr->gen = gen;
+		TAILQ_INSERT_TAIL(&procs, pr, entry);
+	}
+	pr->n++;
+}
+
+static void
+conn_uncount(uint32_t gen)
+{
+	struct auth_proc *pr = conn_proc(gen);
+
+	if (--pr->n > 0)
+		return;
+	TAILQ_REMOVE(&procs, pr, entry);
+	free(pr);
+}
+
+/*
+ * No listener has more than its limit; but that may have been another one
+ * when they came, and some may be about to end.
+ */
+static int
+conn_too_many(uint32_t gen)
+{
+	const struct auth_proc	*pr = conn_proc(gen);
+	uint64_t		 most;
+
+	most = 2 * (uint64_t)auth_conf->limits.conn_total;
+	return pr != NULL && pr->n >= CONNS_MIN && pr->n >= most;
+}
+
 static struct auth_conn *
 conn_new(uint32_t gen, uint32_t session)
 {
@@ -194,6 +254,7 @@ conn_new(uint32_t gen, uint32_t session)
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		fatal(NULL);
+	conn_count(gen);
 	c->gen = gen;
 	c->session = session;
 	RB_INSERT(conns, &conns, c);
@@ -232,6 +293,7 @@ auth_conn_free(struct auth_conn *c)
 	auth_conn_no_account(c);
 	auth_addr_close(c->from, tmo_now());
 	RB_REMOVE(conns, &conns, c);
+	conn_uncount(c->gen);
 	free(c);
 }
 
@@ -329,7 +391,11 @@ auth_conn_opened(struct proc_peer *p, struct imsg *msg, const void *arg)
 		return;
 	}
 	known = c != NULL;
-	if (c == NULL)
+	if (!known && conn_too_many(p->gen)) {
+		proc_violation(p, msg->type, "too many sessions");
+		return;
+	}
+	if (!known)
 		c = conn_new(p->gen, msg->id);
 	tmo_stop(&c->tmo);
 	c->peer = p;

@@ -5,6 +5,7 @@ test plays: logins, what they cost, limits, grants, recipients."""
 import os
 import re
 import socket
+import struct
 import sys
 import time
 
@@ -13,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import atf
 from house import Child, House, ST, limits
-from messages import Closed
+from messages import Closed, HEADER, TABLE, encode
 
 FILE, STORAGE = 0, 1
 HERE = bytes([192, 0, 2, 7])
@@ -1033,6 +1034,35 @@ class Violations(Auth):
         self.engine.send('rcpt_answer', req=12345)
         self.engine.send('auth_answer', req=12345)
         self.login(1)
+
+    def test_sessions(self):
+        """more sessions than a process can have; the others' stay"""
+        self.begin()
+        other = self.auth.peer('pop3')
+        self.open(1, chan=other)
+        body = encode('conn_open', dict(addr=b''))
+        size = HEADER + len(body)
+        number = TABLE['conn_open'].number
+
+        def many(first, n):
+            self.imap.sock.settimeout(60)
+            try:
+                self.imap.sock.sendall(b''.join(
+                    struct.pack('>HHIII', number, 0, size, i, 0) + body
+                    for i in range(first, first + n)))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        many(1, 131072)
+        self.open(1 << 30)
+        m = self.auth.parent.until('complaint', timeout=60)
+        self.assertEqual((self.imap.gen, 'conn_open', 'too many sessions'),
+                         (m.gen, m.message, m.reason))
+        self.imap.ended()
+        other.send('auth_req', sid=1, user='demo', secret='demo',
+                   remote='192.0.2.7')
+        self.hashed(1)
+        self.granted()
+        other.expect('auth_ok', sid=1)
 
 
 class Rcpts(Auth):
