@@ -4,9 +4,9 @@
  * originals are expunged when all copies are there.
  *
  * Not all in one step, that cannot be had.  Where it fails before anything
- * was expunged the copies made are taken back (RFC 3501, 6.4.7).  Where it
- * is not known what became of the expunge they stay: a message may be in
- * both mailboxes then, but never in none.
+ * was expunged, or the storage refuses to expunge, the copies made are taken
+ * back (RFC 3501, 6.4.7).  Where it is not known what became of the expunge
+ * they stay: a message may be in both mailboxes then, but never in none.
  */
 #include <sys/types.h>
 #include <stdlib.h>
@@ -49,6 +49,8 @@ struct carry {
 	uint32_t	 last;		/* copy before it */
 	enum st_code	 code;		/* that it failed with */
 	enum st_code	 stored;
+	int		 lacking;	/* a row is without what is needed */
+	int		 expunging;	/* some originals may be gone */
 	struct mown	 own;		/* the expunge of a MOVE */
 	struct uidset	 vanished;
 };
@@ -183,6 +185,31 @@ expunged_apply(struct carry *c, const struct m_st_end *end)
 
 static void	carry_expunge(struct carry *);
 
+/*
+ * A refusal, and of the first request.  Not when the mailbox is no more:
+ * the copies are all there is then.
+ */
+static int
+expunge_refused(const struct carry *c, enum st_code code)
+{
+	return !c->expunging && (code == ST_NOT_PERMITTED ||
+	    code == ST_READ_ONLY || code == ST_IN_USE);
+}
+
+static void
+expunge_end(struct carry *c, enum st_code code)
+{
+	if (code == ST_OK) {
+		c->expunging = 1;
+		carry_expunge(c);
+	} else if (expunge_refused(c, code)) {
+		carry_failed(c, code);
+	} else {
+		c->code = code;
+		carry_end(c);
+	}
+}
+
 static void
 expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
@@ -192,6 +219,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 	struct uidset		 set;
 
 	if (type == M_st_change) {
+		c->expunging = 1;
 		expunged_apply(c, NULL);
 		m = mirror_find(c->op->s, c->job.from_mount, c->job.from);
 		if (m != NULL)
@@ -204,12 +232,7 @@ expunge_answer(struct streq *rq, enum msg_type type, const void *arg)
 		uidset_fini(&set);
 	} else if (type == M_st_end) {
 		expunged_apply(c, end);
-		if (end->code == ST_OK) {
-			carry_expunge(c);
-			return;
-		}
-		c->code = end->code;
-		carry_end(c);
+		expunge_end(c, end->code);
 	}
 }
 
@@ -425,12 +448,14 @@ carry_rows(struct carry *c, const struct m_st_rows *rows)
 	ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
 	uidset_init(&set);
 	while (strow_get(&b, &row) == 1) {
-		if ((row.has & (ROW_ID | ROW_SIZE | ROW_DATE)) !=
-		    (ROW_ID | ROW_SIZE | ROW_DATE))
-			continue;
 		if (msg_set_get(&row.uids, &set) == -1 ||
 		    uidset_intersect(&set, &c->block) == -1)
 			fatal(NULL);
+		if ((row.has & (ROW_ID | ROW_SIZE | ROW_DATE)) !=
+		    (ROW_ID | ROW_SIZE | ROW_DATE)) {
+			c->lacking |= set.n > 0;
+			continue;
+		}
 		for (uid = uidset_first(&it, &set); uid != 0;
 		    uid = uidset_next(&it))
 			row_add(c, &row, uid);
@@ -450,6 +475,9 @@ list_answer(struct streq *rq, enum msg_type type, const void *arg)
 		return;
 	if (end->code != ST_OK)
 		carry_failed(c, end->code);
+	else if (c->lacking)
+		/* a message left out would count as copied */
+		carry_failed(c, ST_NONSENSE);
 	else
 		carry_next(c);
 }

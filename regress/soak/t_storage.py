@@ -575,6 +575,54 @@ class Names(StorageTest):
         c.ok('SELECT old')
         self.assertEqual(c.exists, 3)
 
+    def test_move_refused(self):
+        """A MOVE by hand whose originals may not be expunged leaves no
+        copies; where it is not known if they are they stay"""
+        self.before(*LEVEL1, conf=QUICK)
+        self.st.add(3)
+        other = self.st.create('Other')
+        c = self.open()
+        expunge = 'POST .*/%s/expunge$' % self.st.inbox.id
+
+        def move(code, copies):
+            c.no('MOVE 1:* Other', code=code)
+            c.ok('NOOP')
+            self.assertEqual(c.exists, 3)
+            self.assertEqual(len(other.messages), copies)
+        for code, imap in (('not-permitted', 'NOPERM'), ('in-use', 'INUSE')):
+            self.st.rule(expunge, storage.problem(403, code), 1)
+            move(imap, 0)
+        self.st.rule(expunge, storage.problem(404, 'no-such-mailbox'), 1)
+        move('NONEXISTENT', 3)
+        self.st.rule(expunge, storage.hang_up, 1)
+        move('UNAVAILABLE', 6)
+        c.ok('MOVE 1:* Other')
+        self.sync(c)
+        self.assertEqual(len(other.messages), 9)
+
+    def test_copy_lacking(self):
+        """A message of which the storage does not say enough is not left
+        out of a COPY that is OK"""
+        self.before(*LEVEL1, conf=QUICK)
+        self.st.add(20)
+        other = self.st.create('Other')
+        c = self.open()
+        row = self.st.message_row
+
+        def without(box, uid, fields):
+            r = row(box, uid, fields)
+            if uid == 18:
+                r.pop('date', None)
+            return r
+        self.st.message_row = without
+        for cmd in 'COPY', 'MOVE':
+            c.no(cmd + ' 1:* Other', code='UNAVAILABLE')
+            self.assertEqual(len(other.messages), 0)
+        c.ok('COPY 1:17,19:* Other')
+        self.assertEqual(len(other.messages), 19)
+        c.ok('NOOP')
+        self.assertEqual(c.exists, 20)
+
     def test_move_cut(self):
         """An answer that has begun is of a move that is done"""
         self.before(*LEVEL2)
