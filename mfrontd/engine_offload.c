@@ -650,6 +650,8 @@ batch_header(struct ereq *e, struct json *j)
 	    json_u32(j, json_member(j, 0, "uidvalidity"),
 	    &m.uidvalidity) != 1)
 		return -1;
+	/* it is done, whatever becomes of the rest of the answer */
+	e->begun = 1;
 	eevents_own(e, e->account, &m);
 	ereq_send(e, M_st_change, &m);
 	return 0;

@@ -751,6 +751,39 @@ class Cache(Call):
         self.result('NONSENSE', req=req)
 
 
+class Batch(Call):
+    """Several appends in one step"""
+
+    HEADER = {'header': True, 'uidvalidity': 7, 'change': {
+        'mailbox': 'm', 'modseq_before': 1, 'modseq': 2}}
+
+    def batch(self, *lines, begun=0, code='OK'):
+        self.ask('st_batch', mailbox='m', append='[{"id":"c1"}]',
+                 expunge=[(1, 3)])
+        r = self.backend.next()
+        self.assertEqual({'append': [{'id': 'c1'}], 'expunge': '1:3'},
+                         r.json())
+        r.answer(ndjson(*lines))
+        *got, end = self.answers()
+        self.assertEqual((ST[code], begun), (end.code, end.begun))
+        return [m.type for m in got]
+
+    def test_answer(self):
+        """what was done stands, however its answer ends"""
+        self.begin(service('write', 'modseq', 'batch'))
+        row = {'index': 0, 'uid': 4, 'id': 'c1', 'size': 3}
+        self.assertEqual(
+            ['st_change', 'st_stored', 'st_vanished'],
+            self.batch(self.HEADER, row, {'vanished': '1:2'}, END))
+        self.assertEqual(['st_change'], self.batch(
+            self.HEADER, begun=1, code='CUT'))
+        self.assertEqual(['st_change'], self.batch(
+            self.HEADER, dict(row, id='../x'), END, begun=1,
+            code='NONSENSE'))
+        self.assertEqual([], self.batch({'header': True}, END,
+                                        code='NONSENSE'))
+
+
 FOUND = {'header': True, 'uidvalidity': 3, 'uidnext': 99, 'total': 4,
          'modseq': 8, 'highest': 7, 'superset': True}
 
