@@ -149,15 +149,16 @@ class States(Breaker):
             held.append(self.backend.next())
         for r in held:
             r.answer(PAGE)
-        # no more than the pool's connections had got before the last
         self.soon('open', self.state)
         more = self.drain(self.backend.requests)
-        self.assertLess(len(more), 5)
         for r in more:
             r.answer(PAGE)
         codes = [self.answers(req=req)[-1].code for req in reqs]
         self.assertEqual(2, len(set(codes)))
-        self.assertTrue(self.backend.requests.empty())
+        # no more than the pool's connections had got before the last; the
+        # backend may read them late
+        more += self.drain(self.backend.requests)
+        self.assertLess(len(more), 5)
         self.assertLess(len(self.drain(self.backend.asked)), 11)
         self.is_up(0)
         self.is_up()
