@@ -38,14 +38,15 @@ def checked(data):
 
 
 class IndexHouse(Searching):
-    def begin_index(self, messages, size=1500, seed=1, **over):
+    def begin_index(self, messages, size=1500, seed=1,
+                    can='search sort thread', more='', **over):
         """A store that does not search, with so many messages in INBOX"""
         self.rnd, self.text = random.Random(seed), Text(seed)
         self.letters, self.size, self.next = {}, size, 1
         self.store_new()
         self.begin(ALL, prepare=lambda s: self.fill(s, messages),
                    storage='storage "main" url "http://127.0.0.1:%d/v1" '
-                   'without { search sort thread }' % self.port, **over)
+                   'without { %s }%s' % (self.port, can, more), **over)
         self.direct = self.store.client()
         self.addCleanup(self.direct.close)
 
@@ -278,6 +279,32 @@ class Index(IndexHouse):
         self.soon(lambda: not self.keys())
 
     @atf.timeout(300)
+    def test_places(self):
+        """in a folder, where the storage keeps nothing; or nowhere"""
+        self.begin_index(60, can='search sort thread dict',
+                         more=' index "$dir/index" size 16M')
+        c = self.imap(select='INBOX')
+        self.check(c, ('TEXT', 'no such text'))
+        self.assertEqual(1, self.stat('index-written'))
+        self.assertEqual({}, self.keys())
+        self.house.stop()
+        self.house.start()
+        c = self.imap(select='INBOX')
+        self.check(c, ('TEXT', 'neither this'))
+        self.assertLess(50, self.stat('index-spared'))
+        self.checks(c, 10)
+        self.assertEqual(0, self.stat('index-bad'))
+        asked = self.stat('index-asked')
+        self.assertLess(0, asked)
+        self.house.storage = self.house.storage.replace(
+            'index "$dir/index" size 16M', 'index no')
+        self.house.write_conf()
+        self.assertEqual(0, self.house.reload()[0])
+        c = self.imap(select='INBOX')
+        self.checks(c, 5)
+        self.assertEqual(asked, self.stat('index-asked'))
+
+    @atf.timeout(300)
     def test_race(self):
         """of two that add at a time one is too late, and cleans up"""
         class Late(Passing):
@@ -418,8 +445,8 @@ class Large(IndexHouse):
             t.join()
 
     def words_of(self, least, most, length):
-        """Two that are in so many of a thousand messages"""
-        seen = collections.Counter(w for m in self.bodies[:1000] for w in
+        """Two that are in so many of three hundred messages"""
+        seen = collections.Counter(w for m in self.bodies[:300] for w in
                                    set(re.findall(rb'[a-z]+', m)))
         words = [w for w in sorted(seen) if len(w) in length and
                  least <= seen[w] <= most]
@@ -428,7 +455,7 @@ class Large(IndexHouse):
         while len(found) < 2:
             w = words.pop()
             # as a part of others, too
-            if sum(w in m for m in self.bodies[:1000]) <= most:
+            if sum(w in m for m in self.bodies[:300]) <= most:
                 found.append(w.decode())
         return found
 
@@ -451,7 +478,7 @@ class Large(IndexHouse):
     @atf.timeout(300)
     def test_large(self):
         """10,000 messages: the second search reads a twentieth at most"""
-        self.begin_index(self.MESSAGES)
+        self.begin_index(self.MESSAGES, verbose=False)
         c = self.imap(select='INBOX')
         first = self.read(c, 'nosuchword')
         self.assertLess(self.total, first)
@@ -465,9 +492,9 @@ class Large(IndexHouse):
                     first // again, size // self.MESSAGES, memory, peak)]
         slow = 0
         for name, least, most, length, factor in (
-                ('rare', 1, 2, range(6, 10), 20),
-                ('common', 15, 40, range(6, 10), 10),
-                ('short', 1, 25, (4,), 3)):
+                ('rare', 1, 1, range(6, 10), 20),
+                ('common', 5, 12, range(6, 10), 10),
+                ('short', 1, 8, (4,), 3)):
             for word in self.words_of(least, most, length):
                 n = self.read(self.anew(), word)
                 told.append('%s word %s, in %d: %d bytes (1/%d), %d spared' % (
