@@ -14,6 +14,7 @@ static const struct imap_ext_entry {
 } imap_ext_table[IMAP_EXT_MAX] = {
 	[IMAP_EXT_BASE] = { "IMAP4rev1", { 0 } },
 	[IMAP_EXT_BINARY] = { "BINARY", { 0 } },
+	[IMAP_EXT_CATENATE] = { "CATENATE", { 0 } },
 	[IMAP_EXT_CONDSTORE] = { "CONDSTORE", { 0 } },
 	[IMAP_EXT_CREATE_SPECIAL_USE] = { "CREATE-SPECIAL-USE", { 0 } },
 	[IMAP_EXT_ENABLE] = { "ENABLE", { 0 } },
@@ -25,11 +26,13 @@ static const struct imap_ext_entry {
 	[IMAP_EXT_LIST_STATUS] = { "LIST-STATUS", { 0 } },
 	[IMAP_EXT_METADATA] = { "METADATA", { 0 } },
 	[IMAP_EXT_MOVE] = { "MOVE", { 0 } },
+	[IMAP_EXT_MULTIAPPEND] = { "MULTIAPPEND", { 0 } },
 	[IMAP_EXT_NAMESPACE] = { "NAMESPACE", { 0 } },
 	[IMAP_EXT_OBJECTID] = { "OBJECTID", { 0 } },
 	[IMAP_EXT_QRESYNC] = { "QRESYNC",
 	    { IMAP_EXT_CONDSTORE, IMAP_EXT_ENABLE, 0 } },
 	[IMAP_EXT_QUOTA] = { "QUOTA", { IMAP_EXT_STATUS_DELETED, 0 } },
+	[IMAP_EXT_REPLACE] = { "REPLACE", { 0 } },
 	[IMAP_EXT_SASL_IR] = { "SASL-IR", { 0 } },
 	[IMAP_EXT_SAVEDATE] = { "SAVEDATE", { 0 } },
 	[IMAP_EXT_SEARCHRES] = { "SEARCHRES", { IMAP_EXT_ESEARCH, 0 } },
@@ -154,49 +157,6 @@ imapparse_rename(struct imap_scan *s)
 }
 
 static int
-append_date(struct imap_scan *s, struct imap_append *a)
-{
-	size_t		start = s->pos;
-	struct hstr	t;
-
-	if (scan_string(s, &t) == -1)
-		return -1;
-	if (rfcdate_parse_imap(&a->date, t.p, t.len) == -1) {
-		s->pos = start;
-		return scan_bad(s, "Invalid date");
-	}
-	a->has_date = 1;
-	return scan_sp(s);
-}
-
-/*
- * RFC 3501 has one message; a further one (MULTIAPPEND) would be parsed
- * from its " " on by the same function, called again.
- */
-static int
-append_message(struct imap_scan *s, struct imap_append *a)
-{
-	if (scan_sp(s) == -1)
-		return -1;
-	if (scan_peek(s) == '(' &&
-	    (scan_flag_list(s, &a->flags) == -1 || scan_sp(s) == -1))
-		return -1;
-	if (scan_peek(s) == '"' && append_date(s, a) == -1)
-		return -1;
-	return scan_message(s, &a->literal);
-}
-
-static int
-imapparse_append(struct imap_scan *s)
-{
-	struct imap_append	*a = &s->cmd->append;
-
-	if (scan_sp(s) == -1 || scan_mailbox(s, &a->mailbox, 0) == -1)
-		return -1;
-	return append_message(s, a);
-}
-
-static int
 imapparse_copy(struct imap_scan *s)
 {
 	struct imap_copy	*c = &s->cmd->copy;
@@ -311,6 +271,7 @@ static const struct imap_entry {
 	{ "NAMESPACE",	 IMAP_NAMESPACE, IMAP_EXT_NAMESPACE, imapparse_none },
 	{ "NOOP",	 IMAP_NOOP, IMAP_EXT_BASE, imapparse_none },
 	{ "RENAME",	 IMAP_RENAME, IMAP_EXT_BASE, imapparse_rename },
+	{ "REPLACE",	 IMAP_REPLACE, IMAP_EXT_REPLACE, imapparse_replace },
 	{ "SEARCH",	 IMAP_SEARCH, IMAP_EXT_BASE, imapparse_search },
 	{ "SELECT",	 IMAP_SELECT, IMAP_EXT_BASE, imapparse_select },
 	{ "SETMETADATA", IMAP_SETMETADATA, IMAP_EXT_METADATA,
@@ -327,6 +288,7 @@ static const struct imap_entry {
 	    imapparse_uid_expunge },
 	{ "UID FETCH",	 IMAP_FETCH, IMAP_EXT_BASE, imapparse_fetch },
 	{ "UID MOVE",	 IMAP_MOVE, IMAP_EXT_MOVE, imapparse_copy },
+	{ "UID REPLACE", IMAP_REPLACE, IMAP_EXT_REPLACE, imapparse_replace },
 	{ "UID SEARCH",	 IMAP_SEARCH, IMAP_EXT_BASE, imapparse_search },
 	{ "UID SORT",	 IMAP_SORT, IMAP_EXT_SORT, imapparse_sort },
 	{ "UID STORE",	 IMAP_STORE, IMAP_EXT_BASE, imapparse_store },
@@ -423,6 +385,19 @@ imap_parse(struct imap_cmd *cmd, const struct imap_parse_opts *opts,
 	return s.want ? IMAP_WANT_LITERAL : IMAP_BAD;
 }
 
+enum imap_result
+imap_parse_more(struct imap_cmd *cmd, const struct imap_parse_opts *opts,
+    const char *buf, size_t len, enum imap_verb verb, int open)
+{
+	struct imap_scan s;
+
+	scan_init(&s, cmd, opts, buf, len);
+	cmd->verb = verb;
+	if (imapparse_append_more(&s, open) == 0)
+		return IMAP_OK;
+	return s.want ? IMAP_WANT_LITERAL : IMAP_BAD;
+}
+
 int
 imap_parse_tag(struct hstr *tag, const char *buf, size_t len)
 {
@@ -441,8 +416,13 @@ imap_is_append(const char *buf, size_t len)
 	struct hstr		 tag;
 
 	scan_init(&s, &cmd, NULL, buf, len);
-	return scan_tag(&s, &tag) == 0 && scan_accept(&s, ' ') &&
-	    scan_accept_word(&s, "APPEND") && scan_accept(&s, ' ');
+	if (scan_tag(&s, &tag) == -1 || !scan_accept(&s, ' '))
+		return 0;
+	if (scan_accept_word(&s, "APPEND"))
+		return scan_accept(&s, ' ');
+	if (scan_accept_word(&s, "UID") && !scan_accept(&s, ' '))
+		return 0;
+	return scan_accept_word(&s, "REPLACE") && scan_accept(&s, ' ');
 }
 
 int

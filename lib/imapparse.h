@@ -15,7 +15,9 @@
  * buffer ending in an announcement is an APPEND, imap_parse() is called at
  * once: it returns IMAP_OK if what was announced is the message (its size is
  * in append.literal, and it streams), IMAP_WANT_LITERAL if it was the
- * mailbox name (collect it, go on).  IMAP_WANT_LITERAL is also what any
+ * mailbox name (collect it, go on).  What follows the message, and so on to
+ * the command's end, is for imap_parse_more().  REPLACE is parsed as APPEND
+ * is.  IMAP_WANT_LITERAL is also what any
  * other command gives whose last announcement has no bytes behind it, so
  * a caller may parse early to refuse a bad command before its continuation.
  * A literal that does not wait ("{5+}") must be read whatever the parser
@@ -55,6 +57,8 @@
 #define IMAP_OBJECTID_MAX	255
 #define IMAP_META_MAX		100	/* entries of a command */
 #define IMAP_META_NAME_MAX	255	/* bytes of an entry's name */
+#define IMAP_APPEND_MAX		1000	/* items in a piece of an APPEND */
+#define IMAP_URL_MAX		8000	/* bytes of a URL */
 
 /*
  * Extensions whose syntax the parser knows.  The caller passes the set it
@@ -64,6 +68,7 @@
 enum imap_ext {
 	IMAP_EXT_BASE,			/* RFC 3501: always there */
 	IMAP_EXT_BINARY,		/* RFC 3516 */
+	IMAP_EXT_CATENATE,		/* RFC 4469 */
 	IMAP_EXT_CONDSTORE,		/* RFC 7162 */
 	IMAP_EXT_CREATE_SPECIAL_USE,	/* RFC 6154 */
 	IMAP_EXT_ENABLE,		/* RFC 5161 */
@@ -75,10 +80,12 @@ enum imap_ext {
 	IMAP_EXT_LIST_STATUS,		/* RFC 5819 */
 	IMAP_EXT_METADATA,		/* RFC 5464 */
 	IMAP_EXT_MOVE,			/* RFC 6851 */
+	IMAP_EXT_MULTIAPPEND,		/* RFC 3502 */
 	IMAP_EXT_NAMESPACE,		/* RFC 2342 */
 	IMAP_EXT_OBJECTID,		/* RFC 8474 */
 	IMAP_EXT_QRESYNC,		/* RFC 7162 */
 	IMAP_EXT_QUOTA,			/* RFC 9208 */
+	IMAP_EXT_REPLACE,		/* RFC 8508 */
 	IMAP_EXT_SASL_IR,		/* RFC 4959 */
 	IMAP_EXT_SAVEDATE,		/* RFC 8514 */
 	IMAP_EXT_SEARCHRES,		/* RFC 5182 */
@@ -157,6 +164,7 @@ enum imap_verb {
 	IMAP_NAMESPACE,
 	IMAP_NOOP,
 	IMAP_RENAME,
+	IMAP_REPLACE,
 	IMAP_SEARCH,
 	IMAP_SELECT,
 	IMAP_SETMETADATA,
@@ -281,14 +289,6 @@ struct imap_list {			/* LIST, LSUB */
 	uint32_t	 status;	/* IMAP_STATUS_* of STATUS () */
 };
 
-struct imap_append {
-	const char	*mailbox;
-	struct flag_list flags;
-	int		 has_date;
-	struct rfcdate	 date;
-	struct imap_literal literal;	/* the message that follows */
-};
-
 struct imap_copy {			/* COPY, MOVE */
 	struct seqset	 set;
 	const char	*mailbox;
@@ -332,6 +332,55 @@ struct imap_section {
 	size_t		 nfields;
 	const char	*text;		/* "1.2.HEADER", "", "TEXT": the
 					 * section without a field list */
+};
+
+/*
+ * What CATENATE's URLs name (RFC 5092, relative ones): a message or a
+ * section of one, or some bytes of that.
+ */
+struct imap_url {
+	const char	*mailbox;	/* "": the selected one */
+	int		 relative;	/* to the one above the selected one */
+	uint32_t	 uidvalidity;	/* 0: not said */
+	uint32_t	 uid;
+	int		 has_section;
+	struct imap_section section;
+	int		 partial;
+	uint64_t	 offset;
+	uint64_t	 count;		/* UINT64_MAX: to the end */
+};
+
+/*
+ * An APPEND in the order in which it is to be done: a message begins; what
+ * it is made of follows, one literal or, with CATENATE, literals and URLs.
+ * A literal is always the last item: its bytes follow.
+ */
+enum imap_append_what {
+	APPEND_MESSAGE,
+	APPEND_URL,
+	APPEND_TEXT
+};
+
+struct imap_append_item {
+	enum imap_append_what what;
+	struct flag_list flags;		/* APPEND_MESSAGE */
+	int		 has_date;
+	struct rfcdate	 date;
+	int		 catenate;
+	struct hstr	 text;		/* APPEND_URL: as it was sent */
+	int		 bad;		/* it is no URL of ours */
+	struct imap_url	 url;
+	struct imap_literal literal;	/* APPEND_TEXT */
+	struct imap_append_item *next;
+};
+
+struct imap_append {			/* APPEND, REPLACE */
+	const char	*mailbox;	/* not of imap_parse_more() */
+	struct seqset	 set;		/* REPLACE: one number, or "*" */
+	struct imap_append_item *item;	/* the first is APPEND_MESSAGE, but
+					 * of imap_parse_more() any or NULL */
+	int		 open;		/* CATENATE's list is not closed */
+	int		 whole;		/* nothing follows */
 };
 
 /*
@@ -561,9 +610,18 @@ enum imap_result imap_parse(struct imap_cmd *, const struct imap_parse_opts *,
 	    const char *, size_t);
 void	 imap_cmd_free(struct imap_cmd *);
 
+/*
+ * The next piece of an APPEND or REPLACE: what stands between the bytes of
+ * one literal and the next one's announcement, or the end.  open as it was
+ * left.  Results are as of imap_parse().
+ */
+enum imap_result imap_parse_more(struct imap_cmd *,
+	    const struct imap_parse_opts *, const char *, size_t,
+	    enum imap_verb, int);
+
 /* Only the tag (of a line too long to collect); 0, or -1. */
 int	 imap_parse_tag(struct hstr *, const char *, size_t);
-/* Is the command in this buffer, perhaps unfinished, an APPEND? */
+/* Is the command in this buffer, perhaps unfinished, APPEND or REPLACE? */
 int	 imap_is_append(const char *, size_t);
 /* The line that ends IDLE. */
 int	 imap_is_done(const char *, size_t);

@@ -290,6 +290,12 @@ fetch_section(struct imap_scan *s, struct imap_section *sec, int binary)
 	return fetch_section_render(s, sec);
 }
 
+int
+scan_section(struct imap_scan *s, struct imap_section *sec)
+{
+	return fetch_section(s, sec, 0);
+}
+
 /* "<0.2048>" */
 static int
 fetch_partial(struct imap_scan *s, struct imap_fetch_att *a)

@@ -81,13 +81,21 @@ int	 scan_decode(struct imap_scan *, const struct hstr *, char **,
 /* Words equal without case? */
 int	 scan_is(const struct hstr *, const char *);
 
+/* "[1.2.HEADER]" */
+int	 scan_section(struct imap_scan *, struct imap_section *);
+/* A URL; -1 if it is none that CATENATE takes, which is no error here. */
+int	 scan_url(struct imap_scan *, const struct hstr *, struct imap_url *);
+
 /* The parsers of commands, behind their name. */
+int	 imapparse_append(struct imap_scan *);
+int	 imapparse_append_more(struct imap_scan *, int);
 int	 imapparse_create(struct imap_scan *);
 int	 imapparse_fetch(struct imap_scan *);
 int	 imapparse_getmetadata(struct imap_scan *);
 int	 imapparse_getquota(struct imap_scan *);
 int	 imapparse_list(struct imap_scan *);
 int	 imapparse_lsub(struct imap_scan *);
+int	 imapparse_replace(struct imap_scan *);
 int	 imapparse_search(struct imap_scan *);
 int	 imapparse_sort(struct imap_scan *);
 int	 imapparse_thread(struct imap_scan *);

@@ -46,6 +46,12 @@ const struct fuzz_seed fuzz_seeds[] = {
 	FUZZ_SEED("1a SETQUOTA \"\" (STORAGE 512 MESSAGE 1)"),
 	FUZZ_SEED("1a GETMETADATA (MAXSIZE 1024 DEPTH infinity) \"\" "
 	    "(/shared/comment /private/comment)"),
+	FUZZ_SEED("1a APPEND x (\\Seen) CATENATE (URL \"/a%20b;UIDVALIDITY=5/;"
+	    "UID=20/;SECTION=1.2.HEADER.FIELDS%20(From)/;PARTIAL=1.9\" "
+	    "TEXT {42}"),
+	FUZZ_SEED("1a UID REPLACE 7 x CATENATE (URL {2}\r\nab)"),
+	FUZZ_SEED("3 (\\Draft) \" 7-Feb-1994 22:43:04 -0800\" {295+}"),
+	FUZZ_SEED("4 URL ;UID=1 URL b/;UID=3) CATENATE (TEXT {3}"),
 	FUZZ_SEED("1a SETMETADATA x (/shared/a ~{2+}\r\nab /private/b NIL)"),
 };
 const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
@@ -158,6 +164,44 @@ refused(const struct imap_cmd *c)
 		clean(c->error);
 }
 
+/* A literal is last, and only a list that is open or a message waits. */
+static void
+items(const struct imap_append *a)
+{
+	const struct imap_append_item	*it;
+	int				 literal = 0;
+
+	for (it = a->item; it != NULL; it = it->next) {
+		if (literal)
+			abort();
+		literal = it->what == APPEND_TEXT;
+		if (it->what == APPEND_URL && !it->bad &&
+		    (it->url.uid == 0 || it->url.mailbox == NULL))
+			abort();
+	}
+	if (a->whole == literal || (a->open && !literal))
+		abort();
+}
+
+static void
+piece(const struct imap_parse_opts *opts, const char *p, size_t len,
+    int open)
+{
+	struct imap_literal	lit;
+	struct imap_cmd		c;
+	enum imap_result	r;
+
+	r = imap_parse_more(&c, opts, p, len, IMAP_APPEND, open);
+	if (r == IMAP_OK)
+		items(&c.append);
+	if ((r == IMAP_BAD) != (c.error != NULL) || c.errpos > len ||
+	    c.used > IMAP_ARENA_MAX)
+		abort();
+	if (imap_literal_tail(p, len, &lit) != 1 && r == IMAP_WANT_LITERAL)
+		abort();
+	imap_cmd_free(&c);
+}
+
 static void
 good(const struct imap_cmd *c)
 {
@@ -168,6 +212,8 @@ good(const struct imap_cmd *c)
 		search(c);
 	else if (c->verb == IMAP_FETCH)
 		fetch(c);
+	else if (c->verb == IMAP_APPEND || c->verb == IMAP_REPLACE)
+		items(&c->append);
 }
 
 int
@@ -194,6 +240,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		imap_ext_add(&opts.exts, IMAP_EXT_METADATA);
 		imap_ext_add(&opts.exts, IMAP_EXT_OBJECTID);
 		imap_ext_add(&opts.exts, IMAP_EXT_SAVEDATE);
+		imap_ext_add(&opts.exts, IMAP_EXT_MULTIAPPEND);
+		imap_ext_add(&opts.exts, IMAP_EXT_CATENATE);
+		imap_ext_add(&opts.exts, IMAP_EXT_REPLACE);
+	}
+	if (*data == '3' || *data == '4') {
+		piece(&opts, p, len - 1, *data == '4');
+		return 0;
 	}
 	opts.utf8 = *data == '2';
 	r = imap_parse(&c, &opts, p, len - 1);

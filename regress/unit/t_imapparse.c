@@ -54,16 +54,72 @@ dump_none(struct ibuf *b, const struct imap_cmd *c)
 }
 
 static void
+dump_url(struct ibuf *b, const struct imap_url *u)
+{
+	size_t i;
+
+	ibuf_addf(b, " url=%s%s/%u/%u", u->relative ? "~" : "", u->mailbox,
+	    u->uidvalidity, u->uid);
+	if (u->has_section)
+		ibuf_addf(b, "/%s", u->section.text);
+	for (i = 0; i < u->section.nfields; i++)
+		ibuf_addf(b, "(%.*s)", (int)u->section.field[i].len,
+		    u->section.field[i].p);
+	if (u->partial && u->count == UINT64_MAX)
+		ibuf_addf(b, "/%llu-", (unsigned long long)u->offset);
+	else if (u->partial)
+		ibuf_addf(b, "/%llu+%llu", (unsigned long long)u->offset,
+		    (unsigned long long)u->count);
+}
+
+static void
+dump_item(struct ibuf *b, const struct imap_append_item *it)
+{
+	if (it->what == APPEND_URL && it->bad)
+		ibuf_addf(b, " bad=%.*s", (int)it->text.len, it->text.p);
+	else if (it->what == APPEND_URL)
+		dump_url(b, &it->url);
+	else if (it->what == APPEND_TEXT)
+		ibuf_addf(b, " %llu%s%s",
+		    (unsigned long long)it->literal.size,
+		    it->literal.sync ? "" : "+",
+		    it->literal.binary ? "~" : "");
+	else {
+		ibuf_adds(b, " ");
+		imap_put_flag_list(b, &it->flags);
+		if (it->has_date)
+			ibuf_addf(b, " %lld%+d", (long long)it->date.t,
+			    it->date.zone);
+		if (it->catenate)
+			ibuf_adds(b, " CATENATE");
+	}
+}
+
+static void
+dump_items(struct ibuf *b, const struct imap_append *a)
+{
+	const struct imap_append_item *it;
+
+	for (it = a->item; it != NULL; it = it->next)
+		dump_item(b, it);
+	if (a->open)
+		ibuf_adds(b, " open");
+	if (a->whole)
+		ibuf_adds(b, " whole");
+}
+
+static void
 dump_append(struct ibuf *b, const struct imap_cmd *c)
 {
-	const struct imap_append *a = &c->append;
+	ibuf_addf(b, " %s", c->append.mailbox);
+	dump_items(b, &c->append);
+}
 
-	ibuf_addf(b, " %s ", a->mailbox);
-	imap_put_flag_list(b, &a->flags);
-	if (a->has_date)
-		ibuf_addf(b, " %lld%+d", (long long)a->date.t, a->date.zone);
-	ibuf_addf(b, " %llu%s%s", (unsigned long long)a->literal.size,
-	    a->literal.sync ? "" : "+", a->literal.binary ? "~" : "");
+static void
+dump_replace(struct ibuf *b, const struct imap_cmd *c)
+{
+	dump_set(b, "set", &c->append.set);
+	dump_append(b, c);
 }
 
 static void
@@ -317,6 +373,7 @@ static void (*const dumps[IMAP_VERB_MAX])(struct ibuf *,
 	[IMAP_NAMESPACE] = dump_none,
 	[IMAP_NOOP] = dump_none,
 	[IMAP_RENAME] = dump_rename,
+	[IMAP_REPLACE] = dump_replace,
 	[IMAP_SEARCH] = dump_search,
 	[IMAP_SELECT] = dump_select,
 	[IMAP_SETMETADATA] = dump_metadata,
@@ -365,6 +422,37 @@ run_len(const struct imap_parse_opts *o, const char *line, size_t len)
 	}
 	memcpy(out, ibuf_data(&b), ibuf_size(&b));
 	out[ibuf_size(&b)] = '\0';
+	ibuf_fini(&b);
+	imap_cmd_free(&c);
+	free(copy);
+	return out;
+}
+
+/* The same of a piece of an APPEND or REPLACE. */
+static char *
+more(const struct imap_parse_opts *o, const char *line, enum imap_verb verb,
+    int open)
+{
+	static char	 out[8192];
+	struct imap_cmd	 c;
+	struct ibuf	 b;
+	size_t		 len = strlen(line);
+	char		*copy;
+	int		 r;
+
+	ATF_REQUIRE((copy = malloc(len + 1)) != NULL);
+	memcpy(copy, line, len);
+	ibuf_init(&b, sizeof(out) - 1);
+	r = imap_parse_more(&c, o, copy, len, verb, open);
+	if (r == IMAP_WANT_LITERAL)
+		ibuf_adds(&b, "WANT");
+	else if (r == IMAP_BAD)
+		ibuf_addf(&b, "BAD %s@%zu", c.error, c.errpos);
+	else
+		dump_items(&b, &c.append);
+	ATF_CHECK_EQ(r == IMAP_BAD, c.error != NULL);
+	ibuf_add_n8(&b, '\0');
+	memcpy(out, ibuf_data(&b), ibuf_size(&b));
 	ibuf_fini(&b);
 	imap_cmd_free(&c);
 	free(copy);
@@ -869,6 +957,174 @@ ATF_TC_BODY(append, tc)
 	ATF_CHECK(!imap_is_append("a APPENDX ", 10));
 	ATF_CHECK(!imap_is_append("a LOGIN {3}", 11));
 	ATF_CHECK(!imap_is_append("", 0));
+	ATF_CHECK(imap_is_append("a uid replace ", 14));
+	ATF_CHECK(imap_is_append("a REPLACE 4", 11));
+	ATF_CHECK(!imap_is_append("a UIDREPLACE 4", 14));
+	ATF_CHECK(!imap_is_append("a UID APPEND 4", 14));
+}
+
+ATF_TC_WITHOUT_HEAD(catenate);
+ATF_TC_BODY(catenate, tc)
+{
+	static const struct row t[] = {
+		/* RFC 4469, appendix A */
+		{ "A003 APPEND Drafts (\\Seen) CATENATE (URL \"/Drafts;"
+		    "UIDVALIDITY=385759045/;UID=20/;section=HEADER\" TEXT {42}",
+		    "APPEND Drafts (\\Seen) CATENATE "
+		    "url=Drafts/385759045/20/HEADER 42 open" },
+		{ "a APPEND x catenate (text {0+}",
+		    "APPEND x () CATENATE 0+ open" },
+		{ "a APPEND x CATENATE (URL /x/;UID=1)",
+		    "APPEND x () CATENATE url=x/0/1 whole" },
+		{ "a APPEND x CATENATE (URL {2}", "WANT" },
+		{ "a APPEND x CATENATE (URL {9}\r\n/x/;UID=1 URL \"\" "
+		    "URL http://a/;UID=1 TEXT ~{7+}",
+		    "APPEND x () CATENATE url=x/0/1 bad= bad=http://a/;UID=1 "
+		    "7+~ open" },
+		{ "a APPEND x CATENATE (URL /x/;UID=1) (\\Draft) \"17-Jul-1996"
+		    " 02:44:25 -0700\" CATENATE (URL ;UID=2) {3}",
+		    "APPEND x () CATENATE url=x/0/1 (\\Draft) 837596665-420 "
+		    "CATENATE url=~/0/2 () 3" },
+		{ "a REPLACE 4 Drafts (\\Seen \\Draft) {312}",
+		    "REPLACE set=4:4 Drafts (\\Seen \\Draft) 312" },
+		{ "a UID REPLACE * x {1+}", "UID REPLACE set=0:0 x () 1+" },
+		{ "a UID REPLACE 7 {1+}", "WANT" },
+		{ "a REPLACE 7 {1}\r\nx CATENATE (TEXT {71}",
+		    "REPLACE set=7:7 x () CATENATE 71 open" },
+		{ "a REPLACE 7 x CATENATE (URL /x/;UID=1)",
+		    "REPLACE set=7:7 x () CATENATE url=x/0/1 whole" },
+		/* one message only */
+		{ "a REPLACE 7 x CATENATE (URL /x/;UID=1) {3}",
+		    "BAD Expected the end of the command@38" },
+		{ "a REPLACE 0 x {3}", "BAD Expected a number over 0@10" },
+		{ "a REPLACE 1:2 x {3}", "BAD Expected a space@11" },
+		{ "a REPLACE $ x {3}", "BAD Expected a number@10" },
+		{ "a APPEND x CATENATE", "BAD Expected a space@19" },
+		{ "a APPEND x CATENATE ()", "BAD Expected TEXT or URL@21" },
+		{ "a APPEND x CATENATE (TEXT abc)",
+		    "BAD Expected a literal@26" },
+		{ "a APPEND x CATENATE (TEXT {3} ",
+		    "BAD Expected the end of the command@29" },
+		{ "a APPEND x CATENATE (URL /x/;UID=1",
+		    "BAD Expected \")\"@34" },
+		{ "a APPEND x CATENATE (URL /x/;UID=1)(",
+		    "BAD Expected a space@35" },
+		{ NULL, NULL }
+	};
+	char		 line[9000] = "a APPEND x CATENATE (";
+	unsigned	 i;
+
+	setup();
+	table(&all, t);
+	ATF_CHECK_STREQ("BAD Expected a literal@11",
+	    run(&base, "a APPEND x CATENATE (URL a)"));
+	ATF_CHECK_STREQ("BAD Unknown command@2",
+	    run(&base, "a REPLACE 1 x {3}"));
+	for (i = 0; i < IMAP_APPEND_MAX; i++)
+		strcat(line, i == 0 ? "URL a" : " URL a");
+	strcat(line, ")");
+	ATF_CHECK_STREQ("BAD Too many parts@6019", run(&all, line));
+}
+
+ATF_TC_WITHOUT_HEAD(pieces);
+ATF_TC_BODY(pieces, tc)
+{
+	static const struct {
+		const char	*line;
+		int		 open;
+		const char	*out;
+	} t[] = {
+		{ "", 0, " whole" },
+		{ " {3}", 0, " () 3" },
+		{ " (\\Seen) \" 7-Feb-1994 22:43:04 -0800\" {295+}", 0,
+		    " (\\Seen) 760689784-480 295+" },
+		{ " CATENATE (URL /x/;UID=1)", 0,
+		    " () CATENATE url=x/0/1 whole" },
+		{ ")", 1, " whole" },
+		{ ") {4}", 1, " () 4" },
+		{ " TEXT {4}", 1, " 4 open" },
+		{ " URL /x/;UID=1 TEXT {4}", 1, " url=x/0/1 4 open" },
+		{ " URL /x/;UID=1) CATENATE (TEXT {4}", 1,
+		    " url=x/0/1 () CATENATE 4 open" },
+		{ " URL {4}", 1, "WANT" },
+		{ "x", 0, "BAD Expected a space@0" },
+		{ " ", 0, "BAD Expected a literal@1" },
+		{ ")", 0, "BAD Expected a space@0" },
+		{ "", 1, "BAD Expected a space@0" },
+		{ " (\\Seen) {3}", 1, "BAD Expected TEXT or URL@1" },
+		{ "))", 1, "BAD Expected a space@1" },
+	};
+	size_t i;
+
+	setup();
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		ATF_CHECK_STREQ_MSG(t[i].out, more(&all, t[i].line,
+		    IMAP_APPEND, t[i].open), "%s", t[i].line);
+	/* of REPLACE one message only, and where it is not offered */
+	ATF_CHECK_STREQ(" whole", more(&all, "", IMAP_REPLACE, 0));
+	ATF_CHECK_STREQ(" whole", more(&all, ")", IMAP_REPLACE, 1));
+	ATF_CHECK_STREQ("BAD Expected the end of the command@0",
+	    more(&all, " {3}", IMAP_REPLACE, 0));
+	ATF_CHECK_STREQ("BAD Expected the end of the command@0",
+	    more(&base, " {3}", IMAP_APPEND, 0));
+}
+
+ATF_TC_WITHOUT_HEAD(urls);
+ATF_TC_BODY(urls, tc)
+{
+	static const struct row t[] = {
+		{ "/Drafts;UIDVALIDITY=385759045/;UID=20/;section=1.MIME",
+		    "Drafts/385759045/20/1.MIME" },
+		{ "/Drafts/;UID=3002", "Drafts/0/3002" },
+		{ "/inbox;uidvalidity=1/;uid=4294967295",
+		    "INBOX/1/4294967295" },
+		{ "/a/b/;UID=1/;SECTION=2.HEADER.FIELDS%20(From%20To)",
+		    "a/b/0/1/2.HEADER.FIELDS(From)(To)" },
+		{ "/a/;UID=1/;SECTION=TEXT/;PARTIAL=5.10",
+		    "a/0/1/TEXT/5+10" },
+		{ "/a/;UID=1/;PARTIAL=0", "a/0/1/0-" },
+		{ "/%C3%A4%20%2F&%3bx/;UID=1", "\xc3\xa4 /&;x/0/1" },
+		{ ";UID=7", "~/0/7" },
+		{ "b;UIDVALIDITY=2/;UID=7", "~b/2/7" },
+		{ "b/c/;UID=7", "~b/c/0/7" },
+		{ NULL, NULL }
+	};
+	static const char *const bad[] = {
+		"/", "//host/a/;UID=1", "imap://h/a/;UID=1", "/a", "/a/",
+		"/;UID=1", "/a;UID=1", "/a/;UID=0", "/a/;UID=4294967296",
+		"/a/;UID=1x", "/a/;UID=1/", "/a/;UID=", "/a/;UID=1:2",
+		"/a;UIDVALIDITY=0/;UID=1", "/a;UIDVALIDITY=1;UID=1",
+		"/a;UIDVALIDITY=1/;UIDVALIDITY=1/;UID=1",
+		"/a?SUBJECT%20x/;UID=1", "/a/;UID=1?x",
+		"/a/;UID=1/;SECTION=", "/a/;UID=1/;SECTION=MIME",
+		"/a/;UID=1/;SECTION=1]", "/a/;UID=1/;SECTION=1.",
+		"/a/;UID=1/;SECTION=1;PARTIAL=1", "/a/;UID=1/;PARTIAL=1.0",
+		"/a/;UID=1/;PARTIAL=.1", "/a/;UID=1/;PARTIAL=x",
+		"/a/;UID=1/;PARTIAL=1/;SECTION=1",
+		"/a/;UID=1;EXPIRE=2", "/a/;UID=1;URLAUTH=anonymous",
+		"/%zz/;UID=1", "/%00/;UID=1", "/%ff/;UID=1", "/a//b/;UID=1",
+		"/../;UID=1", "/a/./;UID=1", "/%2e%2e/x/;UID=1", "a:/;UID=1",
+		"/a/;UID=1/;SECTION=HEADER.FIELDS", "",
+	};
+	char	line[512], *out;
+	size_t	i;
+
+	setup();
+	for (i = 0; t[i].in != NULL; i++) {
+		snprintf(line, sizeof(line), "a APPEND x CATENATE (URL \"%s\")",
+		    t[i].in);
+		out = run(&all, line);
+		out[strlen(out) - strlen(" whole")] = '\0';
+		out = strstr(out, "url=");
+		ATF_REQUIRE_MSG(out != NULL, "%s: %s", line, run(&all, line));
+		ATF_CHECK_STREQ_MSG(t[i].out, out + 4, "%s", line);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "a APPEND x CATENATE (URL \"%s\")",
+		    bad[i]);
+		ATF_CHECK_MSG(strncmp(run(&all, line), "APPEND x () CATENATE "
+		    "bad=", 25) == 0, "%s: %s", line, run(&all, line));
+	}
 }
 
 ATF_TC_WITHOUT_HEAD(fetch);
@@ -1608,6 +1864,9 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, mailboxes);
 	ATF_TP_ADD_TC(tp, list);
 	ATF_TP_ADD_TC(tp, append);
+	ATF_TP_ADD_TC(tp, catenate);
+	ATF_TP_ADD_TC(tp, pieces);
+	ATF_TP_ADD_TC(tp, urls);
 	ATF_TP_ADD_TC(tp, fetch);
 	ATF_TP_ADD_TC(tp, store);
 	ATF_TP_ADD_TC(tp, search);
