@@ -416,6 +416,8 @@ MSG(st_info, R_ENGINE, R_AUTH|R_LISTENER, NOFD, 0)
 	U32(st_info, sort)		/* enum imap_sort, as bits */
 	U32(st_info, thread)		/* enum imap_thread, as bits */
 	U32(st_info, annotation)	/* bytes of one, 0: not said */
+	U32(st_info, batch)		/* messages in one, 0: not said */
+	U32(st_info, parts)		/* of one of them, 0: not said */
 END(st_info)
 
 /*
@@ -650,11 +652,15 @@ MSG(st_blob, R_IMAP, R_ENGINE, NOFD, 0)
 	U16(st_blob, mount)
 	U64(st_blob, size)
 END(st_blob)
-/* answered by st_change, st_stored (rcpt is the index), st_vanished */
+/*
+ * Its list of appends is JSON, which follows as st_data, all of it within
+ * the first credit, then st_data_end; without one (size 0) neither does.
+ * Answered by st_change, st_stored (rcpt is the index), st_vanished.
+ */
 MSG(st_batch, R_IMAP, R_ENGINE, NOFD, 0)
 	U16(st_batch, mount)
 	STR(st_batch, mailbox, 256)
-	BLOB(st_batch, append, 60000)	/* JSON: a list */
+	U32(st_batch, size)		/* bytes of JSON to come */
 	SET(st_batch, expunge, 4096)
 END(st_batch)
 /* \Recent: which uids has no read-write session been told of yet? */

@@ -147,6 +147,8 @@ struct estorage {
 	uint64_t		 limit_message;
 	uint32_t		 limit_set;	/* characters */
 	uint32_t		 limit_annotation; /* bytes, 0: not said */
+	uint32_t		 limit_batch;	/* messages, 0: not said */
+	uint32_t		 limit_parts;	/* of one, 0: not said */
 	uint32_t		 limit_recipients;
 	uint32_t		 limit_upload_line;
 	uint32_t		 bound_ms;
@@ -625,6 +627,8 @@ void		 eoffload_quota(struct ereq *, const void *);
 void		 eoffload_meta_get(struct ereq *, const void *);
 void		 eoffload_meta_set(struct ereq *, const void *);
 void		 eoffload_batch(struct ereq *, const void *);
+/* Its list has come. */
+void		 eoffload_batch_end(struct ereq *);
 void		 eupload_blob(struct ereq *, const void *);
 void		 erecent(struct ereq *, const void *);
 void		 erecent_free(struct account *);

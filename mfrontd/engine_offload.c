@@ -16,7 +16,8 @@
 #include "engine.h"
 #include "log.h"
 
-#define TOKENS_MAX	20000	/* of JSON from a listener */
+#define TOKENS_MAX	65536	/* of JSON from a listener */
+#define BATCH_MAX	(256 * 1024)	/* bytes of it that come as data */
 #define ORDER_MAX	16000	/* uids in one message */
 #define THREAD_DEPTH	100
 #define ETAG_MAX	127
@@ -641,6 +642,10 @@ eoffload_meta_set(struct ereq *e, const void *arg)
 
 /* batch */
 
+/*
+ * An answer that was cut off in the middle is asked for once more, under
+ * its key; what was told is not told again.
+ */
 static int
 batch_header(struct ereq *e, struct json *j)
 {
@@ -650,6 +655,8 @@ batch_header(struct ereq *e, struct json *j)
 	    json_u32(j, json_member(j, 0, "uidvalidity"),
 	    &m.uidvalidity) != 1)
 		return -1;
+	if (e->begun)
+		return 0;
 	/* it is done, whatever becomes of the rest of the answer */
 	e->begun = 1;
 	eevents_own(e, e->account, &m);
@@ -658,62 +665,118 @@ batch_header(struct ereq *e, struct json *j)
 }
 
 static int
-batch_line(struct hreq *h, struct json *j, int header)
+batch_row(struct ereq *e, struct json *j)
 {
-	struct ereq		*e = h->arg;
 	struct m_st_stored	 m;
-	struct uidset		 set;
 	char			 id[256];
-	int			 i, r;
 
-	if (header)
-		return batch_header(e, j);
-	if ((i = json_member(j, 0, "vanished")) != -1) {
-		uidset_init(&set);
-		if ((r = nd_set(j, i, &set)) == 0)
-			nd_send_set(e, M_st_vanished, &set);
-		uidset_fini(&set);
-		return r;
-	}
 	memset(&m, 0, sizeof(m));
 	if (json_u32(j, json_member(j, 0, "index"), &m.rcpt) != 1 ||
+	    m.rcpt >= e->nto ||
 	    json_u32(j, json_member(j, 0, "uid"), &m.uid) != 1 ||
+	    m.uid == 0 ||
 	    nd_id(j, json_member(j, 0, "id"), id, sizeof(id)) == -1)
 		return -1;
+	if (e->stored[m.rcpt])
+		return 0;
+	e->stored[m.rcpt] = 1;
 	m.id = id;
 	ereq_send(e, M_st_stored, &m);
 	return 0;
 }
 
-void
-eoffload_batch(struct ereq *e, const void *arg)
+static int
+batch_line(struct hreq *h, struct json *j, int header)
 {
-	const struct m_st_batch	*m = arg;
-	struct hreq		*h;
-	struct ibuf		*b;
-	int			 bad;
+	struct ereq	*e = h->arg;
+	struct uidset	 set;
+	int		 i, r;
 
-	if (m->append.len > 0 && !is_json(&m->append, JSMN_ARRAY)) {
-		refuse(e, NULL, "a list that is none");
-		return;
-	}
-	if ((e->mailbox = strdup(m->mailbox)) == NULL ||
-	    msg_set_get(&m->expunge, &e->set) == -1)
+	if (header)
+		return batch_header(e, j);
+	if ((i = json_member(j, 0, "vanished")) == -1)
+		return batch_row(e, j);
+	uidset_init(&set);
+	if ((r = nd_set(j, i, &set)) == 0)
+		nd_send_set(e, M_st_vanished, &set);
+	uidset_fini(&set);
+	return r;
+}
+
+/* How many appends are in the list?  -1: it is none. */
+static int
+batch_count(const struct ibuf *list)
+{
+	static jsmntok_t tok[TOKENS_MAX];
+	struct json	 j;
+	struct ibuf	 copy;
+	int		 n = -1;
+
+	ibuf_init(&copy, BATCH_MAX + 1);
+	if (ibuf_add_ibuf(&copy, list) == -1 || ibuf_add_n8(&copy, 0) == -1)
 		fatal(NULL);
-	h = ereq_http(e, "POST", ANSWER_NDJSON);
-	(void)ereq_mailbox(h, e);
-	(void)ibuf_adds(&h->target, "/messages");
-	b = &h->body;
-	bad = json_open(b, '{') |
-	    (m->append.len > 0 ? put_json(b, "append", &m->append) : 0);
+	if (json_parse(&j, (char *)ibuf_data(&copy), ibuf_size(list), tok,
+	    TOKENS_MAX) != -1 && json_type(&j, 0) == JSMN_ARRAY)
+		n = json_count(&j, 0);
+	ibuf_fini(&copy);
+	return n;
+}
+
+static int
+put_batch(struct ereq *e, struct ibuf *b)
+{
+	struct msg_blob	list;
+	int		bad = json_open(b, '{');
+
+	if (ibuf_size(&e->up) > 0) {
+		list = msg_blob_of(ibuf_data(&e->up), ibuf_size(&e->up));
+		bad |= put_json(b, "append", &list);
+	}
 	if (e->set.n > 0)
 		bad |= json_key(b, "expunge") | ibuf_add_n8(b, '"') |
 		    (uidset_format(&e->set, &e->pos, e->st->limit_set, b) ==
 		    -1) | ibuf_add_n8(b, '"');
-	bad |= json_close(b, '}');
+	return bad | json_close(b, '}');
+}
+
+void
+eoffload_batch_end(struct ereq *e)
+{
+	struct hreq	*h;
+	int		 n = 0;
+
+	if (ibuf_size(&e->up) > 0 && (n = batch_count(&e->up)) < 1) {
+		refuse(e, NULL, "a list that is none");
+		return;
+	}
+	e->nto = (uint32_t)n;
+	if ((e->stored = calloc(e->nto + 1, sizeof(*e->stored))) == NULL)
+		fatal(NULL);
+	h = ereq_http(e, "POST", ANSWER_NDJSON);
+	(void)ereq_mailbox(h, e);
+	(void)ibuf_adds(&h->target, "/messages");
 	h->line = batch_line;
-	if (bad || e->pos < e->set.n)
+	h->rerun = 1;
+	if (put_batch(e, &h->body) != 0 || e->pos < e->set.n)
 		refuse(e, h, "too many ranges for one batch");
-	else
+	else {
+		ibuf_fini(&e->up);
 		ereq_submit(e, h);
+	}
+}
+
+void
+eoffload_batch(struct ereq *e, const void *arg)
+{
+	const struct m_st_batch *m = arg;
+
+	if ((e->mailbox = strdup(m->mailbox)) == NULL ||
+	    msg_set_get(&m->expunge, &e->set) == -1)
+		fatal(NULL);
+	e->up_known = 1;
+	e->up_size = m->size;
+	if (m->size > BATCH_MAX || (m->size == 0 && e->set.n == 0))
+		refuse(e, NULL, "a batch of another size");
+	else if (m->size == 0)
+		eoffload_batch_end(e);
 }

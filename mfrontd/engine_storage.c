@@ -80,6 +80,8 @@ info_of(struct estorage *st)
 	m.sort = st->sort;
 	m.thread = st->thread;
 	m.annotation = st->limit_annotation;
+	m.batch = st->limit_batch;
+	m.parts = st->limit_parts;
 	return m;
 }
 
@@ -198,6 +200,10 @@ doc_details(struct estorage *st, struct json *j, int caps)
 	st->limit_annotation = 0;
 	(void)json_u32(j, json_member(j, json_member(j, caps, "metadata"),
 	    "value"), &st->limit_annotation);
+	i = json_member(j, caps, "batch");
+	st->limit_batch = st->limit_parts = 0;
+	(void)json_u32(j, json_member(j, i, "messages"), &st->limit_batch);
+	(void)json_u32(j, json_member(j, i, "parts"), &st->limit_parts);
 }
 
 static void

@@ -131,7 +131,7 @@ static int
 upload_is(const struct ereq *e)
 {
 	return e->type == M_st_put || e->type == M_st_deliver ||
-	    e->type == M_st_blob;
+	    e->type == M_st_blob || e->type == M_st_batch;
 }
 
 static void
@@ -228,7 +228,7 @@ eupload_data(struct ereq *e, const void *p, size_t len)
 		return;
 	}
 	if (e->hreq == NULL) {
-		if (ibuf_size(&e->up) > HELD_MAX)
+		if (ibuf_size(&e->up) > HELD_MAX && e->type != M_st_batch)
 			upload_start(e, 1);
 	} else if (hreq_writable(e->hreq))
 		upload_pump(e->hreq);
@@ -244,7 +244,9 @@ eupload_end(struct ereq *e)
 		return;
 	}
 	e->up_end = 1;
-	if (e->hreq == NULL)
+	if (e->type == M_st_batch)
+		eoffload_batch_end(e);
+	else if (e->hreq == NULL)
 		upload_start(e, 0);
 	else if (hreq_writable(e->hreq))
 		upload_pump(e->hreq);

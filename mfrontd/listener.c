@@ -1013,6 +1013,8 @@ listener_st_info(struct proc_peer *p, struct imsg *msg, const void *arg)
 	st->sort = m->sort;
 	st->thread = m->thread;
 	st->annotation = m->annotation;
+	st->batch = m->batch;
+	st->parts = m->parts;
 	if (lproto->storage != NULL)
 		lproto->storage(p, st);
 }

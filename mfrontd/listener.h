@@ -125,6 +125,8 @@ struct lstorage {
 	uint32_t	 sort;		/* enum imap_sort, as bits */
 	uint32_t	 thread;	/* enum imap_thread, as bits */
 	uint32_t	 annotation;	/* bytes of one, 0: not said */
+	uint32_t	 batch;		/* messages in one, 0: not said */
+	uint32_t	 parts;		/* of one of them, 0: not said */
 	TAILQ_ENTRY(lstorage) entry;
 };
 

@@ -490,9 +490,9 @@ class Pages(Engine):
 
     def post_mailboxes_messages(self, t, code):
         b = self.body(t)
-        self.ask('st_batch', mailbox=self.id_of(t, 5),
-                 append=self.compact(b['append']),
-                 expunge=self.ranges(b.get('expunge', '')))
+        list = self.compact(b['append'])
+        self.ask('st_batch', mailbox=self.id_of(t, 5), size=len(list),
+                 expunge=self.ranges(b.get('expunge', '')), data=list)
         self.exchange(t)
         got, rows = self.result(code), self.rows(t)
         if code == 'OK':

@@ -758,7 +758,8 @@ class Batch(Call):
         'mailbox': 'm', 'modseq_before': 1, 'modseq': 2}}
 
     def batch(self, *lines, begun=0, code='OK'):
-        self.ask('st_batch', mailbox='m', append='[{"id":"c1"}]',
+        list = b'[{"id":"c1"}]'
+        self.ask('st_batch', mailbox='m', size=len(list), data=list,
                  expunge=[(1, 3)])
         r = self.backend.next()
         self.assertEqual({'append': [{'id': 'c1'}], 'expunge': '1:3'},

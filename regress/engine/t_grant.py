@@ -33,7 +33,7 @@ CALLS = {
     'st_search': dict(mailbox='m', query='{"all":true}'),
     'st_dict': dict(key='k'), 'st_quota': {},
     'st_meta_get': dict(mailbox='m'), 'st_meta_set': dict(set='{}'),
-    'st_blob': dict(size=2), 'st_batch': dict(mailbox='m', append='[]'),
+    'st_blob': dict(size=2), 'st_batch': dict(mailbox='m', size=2),
 }
 
 
