@@ -7,6 +7,7 @@
 
 #include "charset.h"
 #include "imap.h"
+#include "imap_batch.h"
 #include "listmatch.h"
 #include "log.h"
 #include "roles.h"
@@ -58,6 +59,7 @@ static const struct imap_entry entries[] = {
 	{ IMAP_NAMESPACE,	IN,		0,	cmd_namespace },
 	{ IMAP_NOOP,		ANY,		0,	cmd_noop },
 	{ IMAP_RENAME,		IN,		0,	cmd_rename },
+	{ IMAP_REPLACE,		IMAP_SELECTED,	CMD_WRITE, cmd_replace },
 	{ IMAP_SEARCH,		IMAP_SELECTED,	CMD_SEQ, cmd_search },
 	{ IMAP_SELECT,		IN,		CMD_NOSYNC, cmd_select },
 	{ IMAP_SORT,		IMAP_SELECTED,	CMD_SEQ, cmd_search },

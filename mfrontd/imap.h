@@ -18,6 +18,8 @@
  *	imap_quota.c		GETQUOTA, GETQUOTAROOT
  *	imap_subs.c		subscriptions that a storage's dict keeps
  *	imap_store.c, imap_copy.c, imap_append.c
+ *	imap_batch.c		several messages, or pieces, in one APPEND; and
+ *				REPLACE; with imap_catenate.c
  *
  * A command is an iop: its entry's exec runs at once and either completes
  * it (iop_ok, iop_no, iop_bad) or leaves requests or waits behind that will.
@@ -572,6 +574,8 @@ void	 cmd_store(struct iop *);
 void	 cmd_copy(struct iop *);
 void	 cmd_move(struct iop *);
 void	 cmd_append(struct iop *);
+/* imap_append.c: bytes of the largest message for the command's mailbox. */
+uint64_t append_limit(const struct iop *);
 void	 cmd_search(struct iop *);
 
 #endif /* IMAP_H */

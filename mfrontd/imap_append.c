@@ -1,13 +1,18 @@
 /*
- * APPEND: the message streams from the client to the storage.  A small one
- * is held until it is whole, and goes with its summary; of a large one no
- * more than the credit allows is here at any time.
+ * APPEND of one message, which streams from the client to the storage.  A
+ * small one is held until it is whole, and goes with its summary; of a large
+ * one no more than the credit allows is here at any time.
+ *
+ * Whether more messages follow is known when the first is over.  A storage
+ * with batch takes a large one as imap_batch.c does it, in as many requests:
+ * the content, then the message with its summary.
  */
 #include <sys/types.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "imap.h"
+#include "imap_batch.h"
 #include "log.h"
 #include "rfcdate.h"
 #include "summary.h"
@@ -30,10 +35,8 @@ struct append {
 };
 
 static void
-append_cleanup(struct iop *op)
+append_free(struct append *a)
 {
-	struct append *a = op->data;
-
 	ibuf_fini(&a->data);
 	ibuf_fini(&a->flags);
 	ibuf_fini(&a->summary);
@@ -43,7 +46,13 @@ append_cleanup(struct iop *op)
 	free(a);
 }
 
-static uint64_t
+static void
+append_cleanup(struct iop *op)
+{
+	append_free(op->data);
+}
+
+uint64_t
 append_limit(const struct iop *op)
 {
 	uint64_t theirs = imount_storage(op->s, op->mount)->message;
@@ -162,8 +171,8 @@ append_begin(struct iop *op)
 	struct ibuf	 date;
 
 	ibuf_init(&date, 64);
-	if (op->cmd.append.has_date)
-		(void)rfcdate_put_3339(&date, &op->cmd.append.date);
+	if (op->cmd.append.item->has_date)
+		(void)rfcdate_put_3339(&date, &op->cmd.append.item->date);
 	(void)ibuf_add_n8(&date, '\0');
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
@@ -206,26 +215,57 @@ append_finish(struct iop *op)
 	st_data_end(&op->rq);
 }
 
+/* More messages: all of them are done together. */
+static size_t
+append_more(struct iop *op, const uint8_t *p, size_t len)
+{
+	struct append		*a = op->data;
+	struct batch_first	 f;
+	size_t			 n;
+
+	f.mailbox = a->mailbox;
+	f.data = &a->data;
+	f.maker = a->maker;
+	f.flags = (const char *)ibuf_data(&a->flags);
+	a->mailbox = NULL;
+	a->maker = NULL;
+	n = batch_adopt(op, &f, p, len);
+	append_free(a);
+	return n;
+}
+
+/* Something follows that cannot; s->left is 0, so it is skipped. */
+static size_t
+append_refuse(struct iop *op, int message)
+{
+	struct append *a = op->data;
+
+	iop_reads(op, NULL);
+	if (a->bad)
+		iop_no(op, "CANNOT", "A message must not contain NUL");
+	else if (message && imap_ext_has(&imap_syntax(op->s)->exts,
+	    IMAP_EXT_MULTIAPPEND))
+		iop_no(op, "CANNOT", "That mailbox's storage takes one "
+		    "message only");
+	else
+		iop_bad(op, "Nothing may follow the message");
+	return 0;
+}
+
 static size_t
 append_tail(struct iop *op, const uint8_t *p, size_t len)
 {
-	const uint8_t	*nl = memchr(p, '\n', len);
-	size_t		 n;
+	struct append *a = op->data;
 
-	if (nl == NULL && len <= 2)
-		return 0;
-	n = nl != NULL ? (size_t)(nl - p) : len;
-	if (nl != NULL && (n == 0 || (n == 1 && p[0] == '\r'))) {
+	if (p[0] == '\n' || (len > 1 && p[0] == '\r' && p[1] == '\n')) {
 		append_finish(op);
-		return n + 1;
+		return p[0] == '\n' ? 1 : 2;
 	}
-	iop_reads(op, NULL);
-	if (nl == NULL)
-		op->s->input = INPUT_SKIP_LINE;
-	else
-		op->s->input = INPUT_LINE;
-	iop_bad(op, "Nothing may follow the message");
-	return nl != NULL ? n + 1 : len;
+	if (len == 1 && p[0] == '\r')
+		return 0;
+	if (p[0] == ' ' && !a->bad && a->held && iop_has(op, CAP_BATCH))
+		return append_more(op, p, len);
+	return append_refuse(op, p[0] == ' ');
 }
 
 /*
@@ -267,7 +307,7 @@ append_take(struct iop *op, const uint8_t *p, size_t len)
 		append_send(op, p, n);
 	} else if (ibuf_add(&a->data, p, n) == -1)
 		fatal(NULL);
-	if (!op->cmd.append.literal.binary && memchr(p, '\0', n) != NULL)
+	if (memchr(p, '\0', n) != NULL)
 		a->bad = 1;
 	if (summary_feed(a->maker, p, n) == -1)
 		fatal("summary");
@@ -278,16 +318,12 @@ append_take(struct iop *op, const uint8_t *p, size_t len)
 static size_t
 append_input(struct iop *op, const uint8_t *p, size_t len)
 {
-	struct imap	*s = op->s;
-	size_t		 n = 0;
+	struct imap *s = op->s;
 
 	lsession_timeout(&s->ls, LT_COMMAND);
-	if (s->left > 0) {
-		n = append_take(op, p, len);
-		if (s->op != op || s->left > 0 || n == len)
-			return n;
-	}
-	return n + append_tail(op, p + n, len - n);
+	if (s->left > 0)
+		return append_take(op, p, len);
+	return append_tail(op, p, len);
 }
 
 static void
@@ -323,21 +359,28 @@ append_listed(struct iop *op, enum st_code code, const char *text)
 void
 cmd_append(struct iop *op)
 {
-	const struct imap_append	*c = &op->cmd.append;
+	const struct imap_append_item	*c = op->cmd.append.item;
 	struct append			*a;
 
+	if (iop_place(op, op->cmd.append.mailbox) == -1) {
+		iop_no(op, "TRYCREATE", "No such mailbox");
+		return;
+	}
+	if (c->catenate || (c->next->literal.size > HELD_MAX &&
+	    iop_has(op, CAP_BATCH))) {
+		batch_append(op);
+		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal(NULL);
 	op->data = a;
 	op->cleanup = append_cleanup;
-	a->size = c->literal.size;
+	a->size = c->next->literal.size;
 	a->held = a->size <= HELD_MAX;
 	ibuf_init(&a->data, HELD_MAX);
 	ibuf_init(&a->flags, 8190);
 	ibuf_init(&a->summary, SUMMARY_MAX + 1024);
-	if (iop_place(op, c->mailbox) == -1)
-		iop_no(op, "TRYCREATE", "No such mailbox");
-	else if (a->size == 0)
+	if (a->size == 0)
 		iop_no(op, "CANNOT", "An empty message cannot be stored");
 	else if (a->size > append_limit(op))
 		iop_no(op, "TOOBIG", "Message too big");

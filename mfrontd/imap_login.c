@@ -16,17 +16,27 @@
 
 /* What the session's own storage must have, each for itself. */
 static const struct {
-	enum st_cap	 cap;
+	uint64_t	 caps;		/* all of them */
 	enum imap_ext	 ext;
 	const char	*name;
 } by_storage[] = {
-	{ CAP_METADATA,	IMAP_EXT_METADATA,	"METADATA" },
-	{ CAP_QUOTA,	IMAP_EXT_QUOTA,
+	{ CAP(CAP_METADATA), IMAP_EXT_METADATA, "METADATA" },
+	{ CAP(CAP_QUOTA), IMAP_EXT_QUOTA,
 	    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE" },
-	{ CAP_OBJECTID,	IMAP_EXT_OBJECTID,	"OBJECTID" },
-	{ CAP_SAVEDATE,	IMAP_EXT_SAVEDATE,	"SAVEDATE" },
+	{ CAP(CAP_OBJECTID), IMAP_EXT_OBJECTID, "OBJECTID" },
+	{ CAP(CAP_SAVEDATE), IMAP_EXT_SAVEDATE, "SAVEDATE" },
+	{ CAP(CAP_BATCH) | CAP(CAP_WRITE), IMAP_EXT_MULTIAPPEND,
+	    "MULTIAPPEND" },
+	{ CAP(CAP_BATCH) | CAP(CAP_WRITE), IMAP_EXT_CATENATE, "CATENATE" },
+	{ CAP(CAP_BATCH) | CAP(CAP_WRITE), IMAP_EXT_REPLACE, "REPLACE" },
 };
 #define NBY_STORAGE	(sizeof(by_storage) / sizeof(by_storage[0]))
+
+static int
+offers(const struct imap *s, size_t i)
+{
+	return (by_storage[i].caps & ~lsession_storage(&s->ls)->caps) == 0;
+}
 
 const struct imap_parse_opts *
 imap_syntax(const struct imap *s)
@@ -36,7 +46,7 @@ imap_syntax(const struct imap *s)
 
 	opts = imap_opts;
 	for (i = 0; i < NBY_STORAGE && s->state != IMAP_NOAUTH; i++)
-		if (imap_has(s, by_storage[i].cap))
+		if (offers(s, i))
 			imap_ext_add(&opts.exts, by_storage[i].ext);
 	return &opts;
 }
@@ -65,7 +75,7 @@ imap_capabilities(struct imap *s, struct ibuf *b)
 	if (imap_has(s, CAP_MODSEQ))
 		(void)ibuf_adds(b, " CONDSTORE");
 	for (i = 0; i < NBY_STORAGE; i++)
-		if (imap_has(s, by_storage[i].cap))
+		if (offers(s, i))
 			(void)ibuf_addf(b, " %s", by_storage[i].name);
 }
 
