@@ -18,7 +18,7 @@ NEEDS = {
     'QUOTA': 'quota', 'QUOTASET': 'quota', 'QUOTA=RES-STORAGE': 'quota',
     'QUOTA=RES-MESSAGE': 'quota',
     'METADATA': 'metadata', 'OBJECTID': 'objectid', 'SAVEDATE': 'savedate',
-    'REPLACE': 'batch',
+    'REPLACE': 'batch', 'MULTIAPPEND': 'batch', 'CATENATE': 'batch',
 }
 LHLO = {'PIPELINING', 'ENHANCEDSTATUSCODES', '8BITMIME', 'SMTPUTF8',
         'CHUNKING', 'SIZE'}
@@ -44,7 +44,9 @@ class Offer(whole.WholeTest):
         self.assertLessEqual(IMAP, said)
         self.assertEqual(set(), {w for w in said
                                  if NEEDS.get(w) in without})
-        for word, need in (('MOVE', 'write'), ('CONDSTORE', 'modseq')):
+        for word, need in (('MOVE', 'write'), ('CONDSTORE', 'modseq'),
+                           ('REPLACE', 'batch'), ('CATENATE', 'batch'),
+                           ('MULTIAPPEND', 'batch')):
             self.assertEqual(need not in without, word in said)
         # the same in the answer to LOGIN
         d = self.house.imap(None)
