@@ -61,9 +61,11 @@ class Idle(WholeTest):
         i.wait_for('EXPUNGE')
         i.wait_for('EXPUNGE')
         self.assertEqual(4, i.exists)
+        # where a storage cannot move, the copy may be seen before it
         c.ok('MOVE 1 INBOX')
         i.wait_for('EXPUNGE')
-        i.wait_for('EXISTS', number=4)
+        if i.exists != 4:
+            i.wait_for('EXISTS', number=4)
         r = i.done(tag)
         self.assertLessEqual({x.type for x in r.responses}, {'RECENT'})
         self.assertEqual([4, 5, 6, 7], sorted(
