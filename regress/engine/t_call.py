@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 
 import atf                                              # noqa: E402
 from backend import (END, HEADER, SAFE, WRITE, EngineTest,  # noqa: E402
-                     content, ndjson, problem, service, value)
+                     content, lines, ndjson, problem, service, value)
 from house import BOOT, CAP, ST                         # noqa: E402
 from messages import get_set                            # noqa: E402
 
@@ -783,6 +783,101 @@ class Batch(Call):
             code='NONSENSE'))
         self.assertEqual([], self.batch({'header': True}, END,
                                         code='NONSENSE'))
+
+
+    def send(self, list, **fields):
+        return self.ask('st_batch', mailbox='m', size=len(list), data=list,
+                        **fields)
+
+    def test_again(self):
+        """cut off: asked for once more under its key, told once"""
+        self.begin(service('write', 'modseq', 'batch', 'idempotency'))
+        rows = [{'index': n, 'uid': n + 4, 'id': 'c', 'size': 3}
+                for n in range(3)]
+        req = self.send(b'[%s]' % b','.join([b'{"id":"c"}'] * 3))
+        r = self.backend.next()
+        r.answer(b'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n'
+                 b'Content-Length: 9999\r\n\r\n' +
+                 lines(self.HEADER, *rows[:2]))
+        got = [self.next_of(self.imap, req) for _ in range(3)]
+        r.hang_up()
+        again = self.backend.next()
+        self.assertEqual((r.fields['idempotency-key'], r.body),
+                         (again.fields['idempotency-key'], again.body))
+        again.answer(ndjson(self.HEADER, *rows, {'vanished': '9'}, END))
+        got += self.result(req=req)
+        self.assertEqual(['st_change'] + ['st_stored'] * 3 +
+                         ['st_vanished'], [m.type for m in got])
+        self.assertEqual([(0, 4), (1, 5), (2, 6)],
+                         [(m.rcpt, m.uid) for m in got[1:4]])
+
+    def test_lists(self):
+        """long ones go whole; what is none, or of another size, nowhere"""
+        self.begin(service('write', 'modseq', 'batch'))
+        item = b'{"id":"c","cache":"%s"}' % (b'x' * 2000)
+        long = b'[%s]' % b','.join([item] * 120)
+        self.assertGreater(len(long), 200000)
+        req = self.send(long)
+        r = self.backend.next()
+        self.assertEqual(120, len(r.json()['append']))
+        self.assertNotIn('expunge', r.json())
+        r.answer(ndjson(self.HEADER, END))
+        self.result(req=req)
+        for bad in b'[]', b'{}', b'[', b'[{}],"expunge":"1:*"', b'1':
+            self.send(bad)
+            self.assertEqual([], self.result('BAD_REQUEST'))
+        self.ask('st_batch', mailbox='m', size=3, data=b'[{}]')
+        self.assertEqual([], self.result('BAD_REQUEST'))
+        self.ask('st_batch', mailbox='m', size=5, data=b'[{}]')
+        self.assertEqual([], self.result('BAD_REQUEST'))
+        self.ask('st_batch', mailbox='m', size=256 * 1024 + 1)
+        self.assertEqual([], self.result('BAD_REQUEST'))
+        self.ask('st_batch', mailbox='m')
+        self.assertEqual([], self.result('BAD_REQUEST'))
+        self.backend.none()
+        # only what goes
+        req = self.ask('st_batch', mailbox='m', expunge=[(3, 4)])
+        r = self.backend.next()
+        self.assertEqual({'expunge': '3:4'}, r.json())
+        r.answer(problem(404, 'no-such-mailbox'))
+        self.result('NO_SUCH_MAILBOX', req=req)
+
+    def test_rows(self):
+        """rows of what was not asked for, or that are none"""
+        self.begin(service('write', 'modseq', 'batch'))
+        for row in ({'index': 1, 'uid': 4, 'id': 'c'}, {'index': 0},
+                    {'index': 0, 'uid': 0, 'id': 'c'},
+                    {'index': 0, 'uid': 4}, {'vanished': 'x'}):
+            self.assertEqual(['st_change'], self.batch(
+                self.HEADER, row, END, begun=1, code='NONSENSE'))
+
+    def test_blob(self):
+        """a content: small ones with their length, large ones as they
+        come; an answer of another size is none"""
+        self.begin(service('write', 'modseq', 'batch'))
+        for data in b'abc', b'x' * 131072, b'y' * 200000:
+            req = self.ask('st_blob', size=len(data), data=data)
+            r = self.backend.next()
+            self.assertEqual(('POST', '/v1/accounts/joe/blobs'),
+                             (r.method, r.target))
+            if 'expect' in r.fields:
+                r.answer(b'HTTP/1.1 100 Continue\r\n\r\n')
+                r.read_body()
+            self.assertEqual(str(len(data)), r.fields['content-length'])
+            self.assertEqual(data, r.body)
+            r.answer(value({'id': 'c7', 'size': len(data)}, 201))
+            if 'expect' in r.fields:
+                self.backend.resume(r)
+            m, = [m for m in self.result(req=req) if m.type == 'st_stored']
+            self.assertEqual('c7', m.id)
+        for answer in ({'id': 'c7', 'size': 4}, {'size': 3}, {'id': 'c7'},
+                       {'id': '../x', 'size': 3}):
+            req = self.ask('st_blob', size=3, data=b'abc')
+            self.backend.next().answer(value(answer, 201))
+            self.assertEqual([], self.result('NONSENSE', req=req))
+        req = self.ask('st_blob', size=3, data=b'abc')
+        self.backend.next().answer(problem(507, 'storage-full'))
+        self.assertEqual([], self.result('STORAGE_FULL', req=req))
 
 
 FOUND = {'header': True, 'uidvalidity': 3, 'uidnext': 99, 'total': 4,
