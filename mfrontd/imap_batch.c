@@ -648,10 +648,11 @@ item_text(struct iop *op, const struct imap_append_item *it)
 {
 	struct batch	*b = op->data;
 	struct imap	*s = op->s;
+	struct bpart	*p = NULL;
 
-	b->part = NULL;
-	if (s->left > 0 && (b->part = batch_upload(op, s->left)) == NULL)
+	if (s->left > 0 && (p = batch_upload(op, s->left)) == NULL)
 		return 0;
+	b->part = p;
 	/* an empty one in the place of a message cancels all (RFC 3502) */
 	if (s->left == 0 && !b->open) {
 		iop_no(op, "CANNOT", "An empty message cannot be stored");

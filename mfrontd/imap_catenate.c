@@ -209,6 +209,18 @@ cat_partial(const struct imap_url *u, uint64_t *off, uint64_t *len)
 		*len = u->count;
 }
 
+/* 0, or the command has ended, and we with it. */
+static int
+cat_upload(struct cat *c, uint64_t len)
+{
+	struct bpart *p;
+
+	if ((p = batch_upload(c->op, len)) == NULL)
+		return -1;
+	c->part = p;
+	return 0;
+}
+
 /* These bytes of the message. */
 static void
 cat_range(struct cat *c, uint64_t off, uint64_t len)
@@ -223,7 +235,7 @@ cat_range(struct cat *c, uint64_t off, uint64_t len)
 	    c->mount->acct == c->op->mount->acct) {
 		if (batch_part(c->op, c->id, off, len, all) != NULL)
 			batch_next(c->op);
-	} else if ((c->part = batch_upload(c->op, len)) != NULL)
+	} else if (cat_upload(c, len) == 0)
 		cat_get(c, off, len, copy_answer);
 }
 
@@ -240,7 +252,7 @@ cat_picked(struct cat *c)
 	c->got = 1;
 	if (len == 0)
 		batch_next(c->op);
-	else if ((c->part = batch_upload(c->op, len)) != NULL)
+	else if (cat_upload(c, len) == 0)
 		cat_forward(c);
 }
 
