@@ -33,7 +33,7 @@ SKIP = [
     (ALL, 'fetch_summary_over', 'no summary is kept'),
     ('level2 level1 level0', 'list_list_lsub', 'all is subscribed'),
     ('level2 level1 level0', 'list_list_lsub_dict', 'there is no dict'),
-    ('level2 level1 level0', 'batch_*', 'one message at a time'),
+    ('level2 level1 level0', 'multiappend_*', 'one message at a time'),
     ('level2 level1 level0', 'metadata_*', 'there are no annotations'),
     ('level2 level1 level0', 'objectid_*', 'there are no ids'),
     ('level2 level1 level0', 'login_scram_*', 'it cannot check passwords'),
