@@ -10,10 +10,9 @@
 
 #include "imap.h"
 #include "imap_batch.h"
-#include "imapout.h"
+#include "imap_fetch.h"
 #include "listmatch.h"
 #include "log.h"
-#include "summary.h"
 
 #define CREDIT		(128 * 1024)
 #define FIELDS_MAX	(1024 * 1024)	/* picked out of one header */
@@ -282,23 +281,6 @@ fields_answer(struct streq *rq, enum msg_type type, const void *arg)
 
 /* sections */
 
-static enum imapout_what
-cat_what(const struct imap_section *s)
-{
-	switch (s->what) {
-	case SECTION_HEADER:
-	case SECTION_FIELDS:
-	case SECTION_FIELDS_NOT:
-		return IMAPOUT_HEADER;
-	case SECTION_MIME:
-		return IMAPOUT_MIME;
-	case SECTION_TEXT:
-		return IMAPOUT_TEXT;
-	default:
-		return IMAPOUT_ALL;
-	}
-}
-
 static void	cat_scan(struct cat *);
 
 static void
@@ -309,8 +291,8 @@ cat_section(struct cat *c)
 	int				 r = -1;
 
 	if (c->have_sum)
-		r = imapout_section(&c->sum, s->part, s->nparts, cat_what(s),
-		    &sec);
+		r = imapout_section(&c->sum, s->part, s->nparts,
+		    part_section_what(s), &sec);
 	if (r == -1 && !c->made)
 		cat_scan(c);
 	else if (r != 1 || sec.off > c->size || sec.len > c->size - sec.off)

@@ -114,5 +114,7 @@ int	 part_content(struct fmsg *, const void *, size_t);
 int	 part_content_end(struct fmsg *);
 /* Gives credit for what was used. */
 void	 part_credit(struct fmsg *);
+/* What of a part a section is of; fields are of its header. */
+enum imapout_what part_section_what(const struct imap_section *);
 
 #endif /* IMAP_FETCH_H */

@@ -297,8 +297,8 @@ put_fields(struct fmsg *m, const struct imapout_section *sec,
 	return put_text(m, ibuf_data(&m->out), ibuf_size(&m->out), a);
 }
 
-static enum imapout_what
-section_what(const struct imap_section *s)
+enum imapout_what
+part_section_what(const struct imap_section *s)
 {
 	switch (s->what) {
 	case SECTION_HEADER:
@@ -329,7 +329,7 @@ put_section(struct fmsg *m, const struct imap_fetch_att *a)
 			m->incomplete = 1;
 		return put_text(m, ibuf_data(&m->out), ibuf_size(&m->out), a);
 	}
-	if (imapout_section(&m->sum, s->part, s->nparts, section_what(s),
+	if (imapout_section(&m->sum, s->part, s->nparts, part_section_what(s),
 	    &sec) != 1 || sec.off > m->size || sec.len > m->size - sec.off) {
 		(void)ibuf_adds(imap_out(m->op->s), "NIL");
 		return PART_DONE;
