@@ -213,13 +213,16 @@ batch_expunge(struct iop *op, const struct imount *mt, const char *mailbox,
 	uidset_fini(&set);
 }
 
-/* Has the storage said no, so that the old message is there for sure? */
+/*
+ * Has the storage said no, so that the old message is there for sure?  With
+ * its mailbox it would be gone.
+ */
 static int
 refused(enum st_code code)
 {
 	return code == ST_READ_ONLY || code == ST_NOT_PERMITTED ||
-	    code == ST_NO_SUCH_MAILBOX || code == ST_BAD_REQUEST ||
-	    code == ST_OVER_QUOTA || code == ST_STORAGE_FULL;
+	    code == ST_BAD_REQUEST || code == ST_OVER_QUOTA ||
+	    code == ST_STORAGE_FULL;
 }
 
 /* Both may be there now, but never none of them. */
