@@ -22,11 +22,12 @@
 #define THREAD_DEPTH	100
 #define ETAG_MAX	127
 
+static jsmntok_t	tokens[TOKENS_MAX];	/* of the JSON being looked at */
+
 /* Is this one value of that type, and nothing else? */
 static int
 is_json(const struct msg_blob *b, int type)
 {
-	static jsmntok_t tok[TOKENS_MAX];
 	struct json	 j;
 	char		*copy;
 	int		 r;
@@ -35,7 +36,7 @@ is_json(const struct msg_blob *b, int type)
 		fatal(NULL);
 	memcpy(copy, b->p, b->len);
 	copy[b->len] = '\0';
-	r = json_parse(&j, copy, b->len, tok, TOKENS_MAX) != -1 &&
+	r = json_parse(&j, copy, b->len, tokens, TOKENS_MAX) != -1 &&
 	    json_type(&j, 0) == type;
 	free(copy);
 	return r;
@@ -707,7 +708,6 @@ batch_line(struct hreq *h, struct json *j, int header)
 static int
 batch_count(const struct ibuf *list)
 {
-	static jsmntok_t tok[TOKENS_MAX];
 	struct json	 j;
 	struct ibuf	 copy;
 	int		 n = -1;
@@ -715,7 +715,7 @@ batch_count(const struct ibuf *list)
 	ibuf_init(&copy, BATCH_MAX + 1);
 	if (ibuf_add_ibuf(&copy, list) == -1 || ibuf_add_n8(&copy, 0) == -1)
 		fatal(NULL);
-	if (json_parse(&j, (char *)ibuf_data(&copy), ibuf_size(list), tok,
+	if (json_parse(&j, (char *)ibuf_data(&copy), ibuf_size(list), tokens,
 	    TOKENS_MAX) != -1 && json_type(&j, 0) == JSMN_ARRAY)
 		n = json_count(&j, 0);
 	ibuf_fini(&copy);

@@ -26,7 +26,7 @@ DEEP = '[' * 5000 + ']' * 5000
 NONE = ('', ' ', '{', '}', '{"a":1', '{"a":1}}', '{"a":1},"b":2', '{} {}',
         '{"a"}', '{"a":1,}', "{'a':1}", '{"a":01}', '{"a":\x01}', '{"a":"\n"}',
         '{"a":"\\x"}', b'{"a":"\xff"}', '{"a":1}\0', 'null', '1', '"x"',
-        '{"a":%s}' % DEEP, '{"a":[%s0]}' % ('0,' * 29990), '{"a":NaN}',
+        '{"a":%s}' % DEEP, '{"a":NaN}',
         '//{}', '{"a":1}\r\nX: y')
 
 
@@ -68,15 +68,23 @@ class Requests(EngineTest):
                                 ('st_batch', 'append')):
                 if text == '' and call != 'st_meta_set':
                     continue            # that is none at all
-                self.ask(call, **dict(CALLS[call], **{field: text}))
+                self.given(call, field, text)
                 self.assertEqual([], self.result('BAD_REQUEST'),
                                  (call, text))
         for call, field, text in (('st_search', 'query', '[]'),
                                   ('st_meta_set', 'set', '[{}]'),
                                   ('st_batch', 'append', '{}')):
-            self.ask(call, **dict(CALLS[call], **{field: text}))
+            self.given(call, field, text)
             self.assertEqual([], self.result('BAD_REQUEST'))
         self.quiet()
+
+    def given(self, call, field, text):
+        """In a field, or behind the request"""
+        more = {field: text}
+        if field == 'append':
+            text = text if isinstance(text, bytes) else text.encode()
+            more = dict(size=len(text), data=text)
+        self.ask(call, **dict(CALLS[call], **more))
 
     def test_members(self):
         """JSON that tries to say more than its place allows"""
