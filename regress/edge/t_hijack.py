@@ -39,8 +39,11 @@ def inodes(pid):
     """inode -> descriptor, of a process's sockets"""
     found = {}
     for fd in os.listdir('/proc/%d/fd' % pid):
-        m = re.match(r'socket:\[(\d+)\]',
-                     os.readlink('/proc/%d/fd/%s' % (pid, fd)))
+        try:
+            link = os.readlink('/proc/%d/fd/%s' % (pid, fd))
+        except FileNotFoundError:       # it was closed meanwhile
+            continue
+        m = re.match(r'socket:\[(\d+)\]', link)
         if m:
             found[int(m.group(1))] = int(fd)
     return found
