@@ -296,6 +296,50 @@ flags_expunge(struct ck *c)
 	    (uint32_t[]){ u.u[0], u.u[3], u.u[4] }, 3);
 }
 
+/* What goes takes its uid with it: neither a uidnext nor a message may tell. */
+static void
+flags_not_again(struct ck *c, struct box *b, uint32_t last, const char *how)
+{
+	struct list	*l = ask_list(c, b, "?fields=uid");
+	char		*m = ask_new_message(c, 0);
+	uint64_t	 n;
+
+	if (l->uidnext <= last)
+		check_fail(c, "after %s of uid %u uidnext is %u", how, last,
+		    l->uidnext);
+	if (!val_number(ask_box_row(c, b), "uidnext", UINT32_MAX, &n) ||
+	    n < l->uidnext)
+		check_fail(c, "after %s of uid %u the row has not the uidnext "
+		    "%u", how, last, l->uidnext);
+	if (ask_store(c, b, "", m, strlen(m))->uid < l->uidnext)
+		check_fail(c, "after %s a uid below uidnext, %u, was given",
+		    how, l->uidnext);
+}
+
+/* First the highest alone, then all that is left. */
+void
+flags_never_again(struct ck *c)
+{
+	struct box	*b = ask_box(c, "again");
+	struct box	*to = check_has(c, CAP_COPY) ? ask_box(c, "to") : NULL;
+	struct uids	 u;
+	const char	*set;
+	int		 i;
+
+	for (i = 0; i < 2; i++) {
+		ask_fill(c, b, 2, &u);
+		set = i == 0 ? check_text(c, "%u", u.u[1]) : "1:4294967295";
+		ask_expunge(c, b, set, NULL);
+		flags_not_again(c, b, u.u[1], "an expunge");
+		if (to == NULL)
+			continue;
+		ask_fill(c, b, 2, &u);
+		set = i == 0 ? check_text(c, "%u", u.u[1]) : "1:4294967295";
+		ask_copy(c, b, set, to, 1);
+		flags_not_again(c, b, u.u[1], "a move");
+	}
+}
+
 void
 flags_only_if(struct ck *c)
 {

@@ -153,6 +153,8 @@ CHECK("set-in-body", "WIRE FORMAT, Sets", CAP_WRITE, 0,
     flags_sets, "another spelling of a set in a body is bad-request")
 CHECK("expunge", "CALLS, Expunge", CAP_WRITE, 0,
     flags_expunge, "vanished names exactly what was removed")
+CHECK("uid-never-again", "RULES, uids-ascend", CAP_WRITE, 0,
+    flags_never_again, "the uid of what went is given to no other message")
 CHECK("only-if-flag", "CALLS, Expunge", CAP_WRITE, 0,
     flags_only_if, "only messages that have the flag go")
 CHECK("only-if-flag-needed", "CALLS, Expunge", CAP_WRITE, 0,

@@ -51,6 +51,8 @@ BEAT = 0.5              # seconds; 15 would do
 # what is broken -> the checks that must see it
 BREAKS = {
     'uid-before-insert': ['uids-ascend'],
+    'uid-again-expunged': ['uid-never-again'],
+    'uid-again-moved': ['uid-never-again'],
     'modseq-before-change': ['modseqs-ascend', 'since-misses-nothing'],
     'no-end': ['ndjson-ends'],
     'cut-upload-stored': ['cut-stores-nothing'],
@@ -312,10 +314,12 @@ class Store:
         return {'mailbox': m.id, 'modseq_before': before,
                 'modseq': m.modseq}
 
-    def vanish(self, m, uids):
+    def vanish(self, m, uids, how='expunged'):
         for uid in uids:
             del m.messages[uid]
             m.vanished.append((m.modseq, uid))
+        if broken == 'uid-again-' + how:
+            m.uidnext = max(m.messages, default=0) + 1
 
 
 store = Store()
@@ -703,7 +707,7 @@ def copy(q, a, m):
         if broken == 'move-in-two-steps':
             store.pause(0.01)
         if broken != 'move-leaves-both':
-            store.vanish(m, uids)
+            store.vanish(m, uids, 'moved')
     out = [{'from': text_of(uids), 'to': text_of(new)}] if uids else []
     if b['move'] and uids:
         out.append({'vanished': text_of(uids)})
