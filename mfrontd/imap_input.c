@@ -64,12 +64,22 @@ imap_input_done(struct imap *s)
 	io_hold(&s->ls.io, 0);
 }
 
+static int
+is_search(const struct imap_cmd *cmd)
+{
+	return cmd->verb == IMAP_SEARCH || cmd->verb == IMAP_SORT;
+}
+
 /* Refuses what has been collected; a literal under way is skipped. */
 static void
 input_refuse(struct imap *s, const struct imap_cmd *cmd,
     const struct imap_literal *lit)
 {
 	(void)imap_put_refusal(imap_out(s), cmd);
+	/* RFC 5182, 2.1: a NO leaves nothing to go on with */
+	if (cmd->no && s->view != NULL && is_search(cmd) &&
+	    cmd->search.ret & IMAP_RETURN_SAVE)
+		uidset_clear(&s->view->saved);
 	input_reset(s);
 	if (lit != NULL && !lit->sync)
 		input_skip(s, lit->size);

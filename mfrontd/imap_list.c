@@ -368,6 +368,9 @@ status_rows(struct status *st, const struct m_st_rows *m)
 			st->deleted += n;
 			st->deleted_size += row.size * n;
 		}
+		/* of the mailbox that is open it is known */
+		if ((st->missing & IMAP_STATUS_RECENT) == 0)
+			continue;
 		if (st->recent > 1)
 			(void)uidset_remove(&set, 1, st->recent - 1);
 		st->nrecent += uidset_count(&set);

@@ -211,17 +211,7 @@ cmd_getquota(struct iop *op)
 	iacct_need(op, quota_listed);
 }
 
-static void
-root_listed(struct iop *op, enum st_code code, const char *text)
-{
-	if (code != ST_OK)
-		iop_fail(op, code, text);
-	else if (iacct_find(op->mount->account, op->name) == NULL)
-		iop_no(op, "NONEXISTENT", "No such mailbox");
-	else
-		quota_ask(op);
-}
-
+/* RFC 9208, 4.1.2: it may be asked of a mailbox that is yet to be made. */
 void
 cmd_getquotaroot(struct iop *op)
 {
@@ -229,7 +219,7 @@ cmd_getquotaroot(struct iop *op)
 	if (iop_place(op, op->cmd.mailbox.mailbox) == -1)
 		iop_no(op, "NONEXISTENT", "No such mailbox");
 	else
-		iacct_need(op, root_listed);
+		iacct_need(op, quota_listed);
 }
 
 /* QUOTASET is not offered. */

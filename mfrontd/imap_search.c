@@ -887,8 +887,11 @@ search_synced(struct iop *op, enum st_code code, const char *text)
 		iop_fail(op, code, text);
 		return;
 	}
-	/* what is new may be found; numbers stay as they are */
-	(void)view_sync(op->s->view, op->cmd.uid);
+	/*
+	 * What is new may be found; numbers stay as they are, also for UID
+	 * SEARCH, whose keys may have some.
+	 */
+	(void)view_sync(op->s->view, 0);
 	modseq_next(op);
 }
 

@@ -105,6 +105,15 @@ store_put_modseq(struct iop *op, uint32_t seq, uint32_t uid, uint64_t modseq)
 	(void)ibuf_addf(b, "MODSEQ (%llu))\r\n", (unsigned long long)modseq);
 }
 
+static void
+store_put(struct iop *op, uint32_t seq, uint32_t uid, uint64_t modseq)
+{
+	if (op->cmd.store.silent)
+		store_put_modseq(op, seq, uid, modseq);
+	else
+		view_put_fetch(op->s->view, seq, uid, modseq, op->cmd.uid);
+}
+
 static void	store_same_next(struct iop *);
 
 /* The modseq that a change gave to a message; uids come in order. */
@@ -136,10 +145,7 @@ store_tell(struct iop *op)
 		if (seq == 0 || !uidset_contains(&v->m->map.uids, st->uid))
 			continue;
 		modseq = store_modseq(st, st->uid);
-		if (op->cmd.store.silent)
-			store_put_modseq(op, seq, st->uid, modseq);
-		else
-			view_put_fetch(v, seq, st->uid, modseq, op->cmd.uid);
+		store_put(op, seq, st->uid, modseq);
 	}
 	store_same_next(op);
 }
@@ -168,7 +174,7 @@ store_same_row(struct iop *op, const struct st_row *row)
 	    uid = uidset_next(&it))
 		if (uidset_contains(&st->tell, uid) &&
 		    (seq = uidset_rank(&v->snap->uids, uid)) != 0)
-			view_put_fetch(v, seq, uid, row->modseq, op->cmd.uid);
+			store_put(op, seq, uid, row->modseq);
 	uidset_fini(&set);
 }
 
@@ -256,7 +262,8 @@ store_answered(struct iop *op, enum st_code code, const char *text)
 	    uidset_subtract(&st->same, &st->changed) == -1 ||
 	    uidset_subtract(&st->tell, &st->same) == -1))
 		fatal(NULL);
-	if (op->cmd.store.silent)
+	/* RFC 7162, 3.1.3: a condition is answered with modseqs, always */
+	if (op->cmd.store.silent && !op->cmd.store.has_unchangedsince)
 		uidset_clear(&st->same);
 	st->uid = uidset_first(&st->it, &st->tell);
 	store_tell(op);

@@ -466,6 +466,11 @@ class Status(Boxes):
         self.assertEqual(4, self.status('INBOX', 'MESSAGES')['MESSAGES'])
         self.assertEqual(other.recent, self.status('INBOX',
                                                    'RECENT')['RECENT'])
+        # also where another item takes a listing
+        if other.ok('CAPABILITY').one('CAPABILITY').data.count(
+                'QUOTA=RES-STORAGE'):
+            self.assertEqual(other.recent, self.status(
+                'INBOX', 'RECENT', 'DELETED-STORAGE')['RECENT'])
         other.no('STATUS nobody (MESSAGES)', code='NONEXISTENT')
         for text in ('INBOX', 'INBOX ()', 'INBOX (FOO)', 'INBOX MESSAGES',
                      'INBOX (MESSAGES', 'INBOX (SIZE)'):

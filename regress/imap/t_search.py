@@ -7,6 +7,7 @@ import datetime
 import os
 import quopri
 import random
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -379,6 +380,24 @@ class Forms(StoreHouse):
                               ('NOT NEW', {1, 2, 3, 4} - recent | {2, 4})):
                 self.assertEqual(want, set(c.ok('SEARCH ' + key).search()),
                                  key)
+
+    def test_numbers(self):
+        """a number is the message that it was when the command came"""
+        for n in range(5):
+            self.c.append('INBOX', b'Subject: m%d\r\n\r\n' % n)
+        for verb in ('UID SEARCH', 'UID SORT (ARRIVAL) UTF-8',
+                     'UID THREAD REFERENCES UTF-8'):
+            self.c.ok('SELECT INBOX')
+            exists = self.c.exists
+            uids = sorted(self.c.ok('UID SEARCH ALL').search())
+            other = self.imap(select='INBOX')
+            other.ok('STORE 1 +FLAGS.SILENT (\\Deleted)')
+            other.ok('EXPUNGE')
+            found = self.c.ok(verb + ' 2').one(verb.split()[1]).data
+            self.assertEqual([str(uids[1])],
+                             re.findall('[0-9]+', repr(found)), verb)
+            self.c.ok('NOOP')
+            self.assertEqual(exists - 1, self.c.exists)
 
     def test_charset(self):
         """CHARSET: which there are, and in which a key may be"""

@@ -364,6 +364,14 @@ class Results(Searching):
         self.c.no('SEARCH RETURN (SAVE) ' + ' '.join(
             'TEXT a%d' % n for n in range(100)), code='LIMIT')
         self.assertEqual([], self.saved())
+        # that the parser says it makes no difference
+        for verb in ('SEARCH RETURN (SAVE) CHARSET X-FOO ',
+                     'SORT RETURN (SAVE) (DATE) X-FOO '):
+            self.c.ok('SEARCH RETURN (SAVE) FLAGGED')
+            self.c.no('SEARCH CHARSET X-FOO 1', code='BADCHARSET')
+            self.assertEqual([2, 3, 4, 7], self.saved())
+            self.c.no(verb + '1', code='BADCHARSET')
+            self.assertEqual([], self.saved())
 
 
 if __name__ == '__main__':

@@ -252,6 +252,17 @@ class Condstore(Stored):
                          {n: after[n] for n in (1, 2, 3)})
         self.assertGreater(after[4], before[4])
         self.assertEqual({n: after[n] for n in (1, 2, 3, 4)}, told)
+        # with a condition each has an answer, .SILENT or not
+        last = max(after.values())
+        for uid in ('', 'UID '):
+            r = c.ok('%sSTORE 1:4 (UNCHANGEDSINCE %d) +FLAGS.SILENT (a)' %
+                     (uid, last))
+            self.assertIsNone(r.code)
+            self.assertEqual({n: after[n] for n in (1, 2, 3, 4)},
+                             {n: d['MODSEQ'] for n, d in r.fetched()})
+            self.assertFalse(any('FLAGS' in d for _, d in r.fetched()))
+        self.assertEqual([], c.ok(
+            'STORE 1:4 +FLAGS.SILENT (a)').fetched())
 
     def test_changedsince(self):
         """FETCH CHANGEDSINCE: what changed, with MODSEQ"""
