@@ -497,7 +497,8 @@ check_usage(const char *what)
 	fprintf(stderr, "usage: mfrontctl check -L\n"
 	    "       mfrontctl check [-jv] [-A account] "
 	    "[-a account] [-C cafile] [-c name,...]\n"
-	    "\t    [-l level] [-t tokenfile] [-u userfile] URL\n");
+	    "\t    [-E certfile] [-K keyfile] [-l level] [-t tokenfile]\n"
+	    "\t    [-u userfile] URL\n");
 	return CTL_USAGE;
 }
 
@@ -539,8 +540,16 @@ check_userfile(struct check_conf *conf, const char *path)
 	return 0;
 }
 
+struct check_args {
+	const char	*cafile;
+	const char	*certfile;
+	const char	*keyfile;
+	const char	*tokenfile;
+	const char	*userfile;
+};
+
 static int
-check_tls(struct check_conf *conf, const char *cafile)
+check_tls(struct check_conf *conf, const struct check_args *args)
 {
 	struct tls_config *t;
 
@@ -551,18 +560,18 @@ check_tls(struct check_conf *conf, const char *cafile)
 		return -1;
 	}
 	conf->peer.tls = t;
-	if (cafile != NULL && tls_config_set_ca_file(t, cafile) == -1) {
-		log_warnx("%s: %s", cafile, tls_config_error(t));
+	if (args->cafile != NULL &&
+	    tls_config_set_ca_file(t, args->cafile) == -1) {
+		log_warnx("%s: %s", args->cafile, tls_config_error(t));
+		return -1;
+	}
+	if (args->certfile != NULL && tls_config_set_keypair_file(t,
+	    args->certfile, args->keyfile) == -1) {
+		log_warnx("%s: %s", args->certfile, tls_config_error(t));
 		return -1;
 	}
 	return 0;
 }
-
-struct check_args {
-	const char	*cafile;
-	const char	*tokenfile;
-	const char	*userfile;
-};
 
 /* 0, or what is wrong. */
 static const char *
@@ -583,8 +592,14 @@ check_option(struct check_conf *conf, struct check_args *args, int ch)
 	case 'c':
 		conf->only = optarg;
 		break;
+	case 'E':
+		args->certfile = optarg;
+		break;
 	case 'j':
 		conf->json = 1;
+		break;
+	case 'K':
+		args->keyfile = optarg;
 		break;
 	case 'L':
 		conf->list = 1;
@@ -642,7 +657,7 @@ check_files(struct check_conf *conf, const struct check_args *args)
 	if (args->userfile != NULL &&
 	    check_userfile(conf, args->userfile) == -1)
 		return -1;
-	return check_tls(conf, args->cafile);
+	return check_tls(conf, args);
 }
 
 int
@@ -660,7 +675,7 @@ check_run(int argc, char **argv, int json)
 	conf.peer.wait = WAIT_MS;
 	optind = 1;
 	while (what == NULL &&
-	    (ch = getopt(argc, argv, "+A:a:C:c:jLl:t:u:v")) != -1)
+	    (ch = getopt(argc, argv, "+A:a:C:c:E:jK:Ll:t:u:v")) != -1)
 		what = check_option(&conf, &args, ch);
 	if (what == NULL && conf.list && argc == optind) {
 		report_list();
@@ -668,6 +683,8 @@ check_run(int argc, char **argv, int json)
 	}
 	if (what == NULL)
 		what = check_names(conf.only);
+	if (what == NULL && (args.certfile == NULL) != (args.keyfile == NULL))
+		what = "-E and -K belong together";
 	if (what != NULL || argc - optind != 1)
 		return check_usage(what != NULL && *what != '\0' ? what :
 		    NULL);

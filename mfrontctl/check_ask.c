@@ -72,7 +72,7 @@ ask_write(struct ck *c, struct net *n, const void *data, size_t len)
 	if (net_write(n, data, len) == -1 && errno != EPIPE &&
 	    errno != ECONNRESET)
 		check_fail(c, "the request could not be sent: %s",
-		    strerror(errno));
+		    net_error(n));
 }
 
 /* requests */
@@ -223,7 +223,7 @@ ask_more(struct ck *c, struct net *n, struct answer *a, const char *what)
 		check_fail_at(c, a, "no %s within %d seconds", what,
 		    n->peer->wait / 1000);
 	if (r == -1)
-		check_fail_at(c, a, "no %s: %s", what, strerror(errno));
+		check_fail_at(c, a, "no %s: %s", what, net_error(n));
 	return r;
 }
 

@@ -348,7 +348,7 @@ ask_event(struct ck *c, struct stream *s, int64_t until)
 			return NULL;
 		if (n == -1)
 			check_fail_at(c, s->a, "the stream: %s",
-			    strerror(errno));
+			    net_error(s->net));
 		if (n == 0)
 			check_fail_at(c, s->a, "the stream's connection has "
 			    "ended");

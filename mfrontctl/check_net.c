@@ -189,6 +189,16 @@ net_close(struct net *n)
 	free(n);
 }
 
+const char *
+net_error(struct net *n)
+{
+	const char *why = NULL;
+
+	if (errno == EIO && n->tls != NULL)
+		why = tls_error(n->tls);
+	return why != NULL ? why : strerror(errno);
+}
+
 void
 net_cut(struct net *n)
 {

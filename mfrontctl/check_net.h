@@ -36,6 +36,8 @@ int64_t	 net_now(void);
 /* NULL: errno, or *why has more to say. */
 struct net	*net_open(struct net_peer *, const char **);
 void		 net_close(struct net *);
+/* What errno is about, with what TLS has to say; until it is closed. */
+const char	*net_error(struct net *);
 /* Ends the connection in the middle: no more is sent, nothing is read. */
 void		 net_cut(struct net *);
 /*

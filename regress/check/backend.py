@@ -3,7 +3,9 @@
 rule broken, by a name of BREAKS, to see whether somebody notices.
 
     backend.py SOCKET [BREAK]
-    backend.py tls:CERT:KEY [BREAK]     on 127.0.0.1, tells its port
+    backend.py tls:CERT:KEY[:CA] [BREAK]
+                        on 127.0.0.1, tells its port; with a CA it wants a
+                        certificate of its clients
 """
 
 import base64
@@ -1302,10 +1304,13 @@ class Server(Threads, socketserver.UnixStreamServer):
 
 
 class TlsServer(Threads, socketserver.TCPServer):
-    def __init__(self, cert, key):
+    def __init__(self, cert, key, ca=None):
         super().__init__(('127.0.0.1', 0), Handler)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert, key)
+        if ca is not None:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(ca)
 
     def finish_request(self, request, address):
         """In its own thread: a slow handshake is nobody else's"""

@@ -18,10 +18,11 @@ from kit import check                                   # noqa: E402
 
 
 class Net(unittest.TestCase):
-    def tls_backend(self):
+    def tls_backend(self, *ca):
         p = subprocess.Popen(
             [sys.executable, os.path.join(HERE, 'backend.py'),
-             'tls:%s:%s' % tls.files()], stdout=subprocess.PIPE, text=True)
+             ':'.join(('tls',) + tls.files() + ca)],
+            stdout=subprocess.PIPE, text=True)
         self.addCleanup(p.stdout.close)
         self.addCleanup(p.wait)
         self.addCleanup(p.kill)
@@ -43,6 +44,34 @@ class Net(unittest.TestCase):
         # or not for this name
         r = check('https://127.0.0.2:%d/v1' % port, '-C', tls.files()[0])
         self.assertEqual(r.status, 1)
+
+    def test_client_certificate(self):
+        """A storage that wants a certificate is shown one, with -E, -K"""
+        cert, key = tls.files()
+        url = 'https://localhost:%d/v1' % self.tls_backend(cert)
+        names = 'service-document,upload-large,cut-stores-nothing'
+        own = '-C', cert, '-E', cert, '-K', key
+        r = check(url, *own, '-c', names)
+        self.assertEqual((r.status, r.failed), (0, set()), r.why())
+        self.assertTrue(set(names.split(',')) <= r.named('passed'), r.out)
+        # without one, and with one that this storage's CA knows nothing of
+        with tempfile.TemporaryDirectory() as top:
+            other = [os.path.join(top, name) for name in ('c', 'k')]
+            tls.make(*other)
+            for args in own[:2], own[:2] + ('-E', other[0], '-K', other[1]):
+                r = check(url, *args)
+                self.assertEqual((r.status, r.named('passed')), (1, set()))
+                self.assertTrue(r.doc['error'], r.out)
+            # nor with the key of another
+            r = check(url, *own[:4], '-K', other[1])
+            self.assertEqual(r.status, 1)
+            self.assertIn('private key', r.doc['error'])
+        r = check(url, *own[:4], '-K', '/nowhere')
+        self.assertEqual((r.status, r.out), (1, ''))
+        for args in own[:4], own[:2] + own[4:]:
+            r = check(url, *args)
+            self.assertEqual(r.status, 2)
+            self.assertIn('-E and -K belong together', r.err)
 
     def peer(self, answer):
         """Somebody who answers everything so, and closes"""
