@@ -30,6 +30,7 @@
 
 #define FLAGS_NAME_MAX		255	/* bytes of a keyword */
 #define FLAGS_KEYWORDS_MAX	1024	/* a mailbox */
+#define FLAGS_KEYWORDS_STORED	1000	/* the same, mfront-storage(7) */
 #define FLAGS_SET_MAX		256	/* keywords a message */
 #define FLAGS_TEXT_MAX		8000	/* bytes of a set's text */
 #define FLAGS_SETS_MAX		1000000	/* different sets a mailbox */

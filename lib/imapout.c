@@ -650,6 +650,17 @@ skip_below(struct summary_parts *it, const struct summary_part *part)
 	return 1;
 }
 
+/* The part of put_no_part(): nothing, behind all that is there. */
+static void
+section_no_part(struct summary_part *part)
+{
+	uint64_t end = part->body_off + part->body_len;
+
+	memset(part, 0, sizeof(*part));
+	part->kind = MIME_LEAF;
+	part->hdr_off = part->body_off = end;
+}
+
 /*
  * Goes to part num inside the one that was just read: a child of a
  * multipart; or, if it is a message that is none, that message's body.
@@ -664,6 +675,10 @@ section_enter(struct summary_parts *it, struct summary_part *part,
 
 	if (part->kind != MIME_MULTIPART)
 		return message && num == 1;
+	if (children == 0 && num == 1) {
+		section_no_part(part);
+		return 1;
+	}
 	for (n = 1; n <= children; n++) {
 		if ((r = summary_part_next(it, &child)) != 1)
 			return r;

@@ -84,8 +84,10 @@ view_put_flags(struct iview *v)
 		    "\\Draft");
 		for (i = 0; i < v->nkeywords; i++)
 			(void)ibuf_addf(b, " %s", flags_keyword_name(f, i));
+		if (pass == 1 && v->nkeywords < FLAGS_KEYWORDS_STORED)
+			(void)ibuf_adds(b, " \\*");
 		(void)ibuf_adds(b, pass == 0 ? ")\r\n" :
-		    " \\*)] Flags permitted\r\n");
+		    ")] Flags permitted\r\n");
 	}
 }
 

@@ -119,6 +119,20 @@ class Store(Stored):
         c.ok('STORE 1:2 -FLAGS (newword)')
         self.assertEqual({frozenset()}, set(self.flags().values()))
 
+    def test_no_more_keywords(self):
+        """where a mailbox takes no more of them, \\* is not promised"""
+        c = self.start()
+        self.assertIn('\\*', c.ok('SELECT INBOX').codes()['PERMANENTFLAGS'])
+        words = ['w%03d' % n for n in range(1000)]
+        for n in range(4):
+            c.ok('STORE %d FLAGS.SILENT (%s)' % (
+                n + 1, ' '.join(words[n * 250:n * 250 + 250])))
+        told = c.ok('SELECT INBOX').codes()['PERMANENTFLAGS']
+        self.assertNotIn('\\*', told)
+        self.assertIn('w999', told)
+        c.no('STORE 5 +FLAGS (onemore)')
+        c.ok('STORE 5 +FLAGS (W999)')
+
     def test_many_keywords(self):
         """more than a message can have: refused, or cut, never hidden"""
         c = self.start()

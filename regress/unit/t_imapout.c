@@ -280,6 +280,29 @@ ATF_TC_BODY(sections, tc)
 	ibuf_fini(&b);
 }
 
+/* A multipart without parts has the one that its structure tells of. */
+ATF_TC_WITHOUT_HEAD(sections_none);
+ATF_TC_BODY(sections_none, tc)
+{
+	static const char mail[] = "Content-Type: multipart/mixed; "
+	    "boundary=x\r\n\r\nnothing\r\n";
+	struct imapout_section sec;
+	struct summary s;
+	struct ibuf b;
+	uint32_t path[] = { 1, 1 };
+
+	make(&b, &s, mail, sizeof(mail) - 1);
+	ATF_REQUIRE_EQ(1, imapout_section(&s, path, 1, IMAPOUT_ALL, &sec));
+	ATF_CHECK(sec.len == 0 && sec.off == sizeof(mail) - 1);
+	ATF_REQUIRE_EQ(1, imapout_section(&s, path, 1, IMAPOUT_MIME, &sec));
+	ATF_CHECK_EQ(0, sec.len);
+	ATF_CHECK_EQ(0, imapout_section(&s, path, 1, IMAPOUT_TEXT, &sec));
+	ATF_CHECK_EQ(0, imapout_section(&s, path, 2, IMAPOUT_ALL, &sec));
+	path[0] = 2;
+	ATF_CHECK_EQ(0, imapout_section(&s, path, 1, IMAPOUT_ALL, &sec));
+	ibuf_fini(&b);
+}
+
 /* Without the structure, the message's own sections are known still. */
 ATF_TC_WITHOUT_HEAD(nostructure);
 ATF_TC_BODY(nostructure, tc)
@@ -377,6 +400,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, structure);
 	ATF_TP_ADD_TC(tp, opaque);
 	ATF_TP_ADD_TC(tp, sections);
+	ATF_TP_ADD_TC(tp, sections_none);
 	ATF_TP_ADD_TC(tp, nostructure);
 	ATF_TP_ADD_TC(tp, filter);
 	return atf_no_error();
