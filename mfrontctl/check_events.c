@@ -8,6 +8,8 @@
 #include "check_funcs.h"
 
 #define SLACK_MS	2000	/* beside bound_ms: the way to us */
+#define USUAL_MS	250	/* the same, of most */
+#define TIMED		7	/* odd */
 #define BEAT_MS		15000
 #define MANY		200
 #define BOXES		5
@@ -128,6 +130,33 @@ events_told(struct ck *c)
 	events_wait(c, s, b->id, cp->to.modseq, "a move's target");
 	s = ask_events(c, val_text(s->header, "cursor"));
 	events_wait(c, s, a->id, cp->from.modseq, "a move's source");
+}
+
+/*
+ * A busy machine is late now and then, a storage that does not keep what it
+ * says is so mostly: the median decides, as soon as it is known.
+ */
+void
+events_bound(struct ck *c)
+{
+	struct box	*b = ask_box(c, "bound");
+	struct stream	*s = ask_events(c, NULL);
+	struct stored	*st;
+	int64_t		 late, most = (int64_t)c->run->bound + USUAL_MS;
+	char		*m = ask_new_message(c, 0);
+	int		 n[2] = { 0, 0 };
+
+	while (n[0] <= TIMED / 2 && n[1] <= TIMED / 2) {
+		st = ask_store(c, b, "", m, strlen(m));
+		late = -net_now();
+		events_wait(c, s, b->id, st->change.modseq, "an upload");
+		late += net_now();
+		n[late > most]++;
+	}
+	if (n[1] > n[0])
+		check_fail_at(c, s->a, "%d of %d changes were told later than "
+		    "%lld ms after their answer, the last %lld ms", n[1],
+		    n[0] + n[1], (long long)most, (long long)late);
 }
 
 void

@@ -10,7 +10,6 @@
 #define FLAG_MAX	250
 #define ROLE_MAX	32
 #define CURSOR_MAX	1024
-#define ACCOUNT_MAX	500
 
 static int
 is_control(uint32_t cp)

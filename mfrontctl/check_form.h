@@ -10,6 +10,8 @@
 
 #include "uidset.h"
 
+#define ACCOUNT_MAX	500		/* bytes */
+
 int	 form_id(const char *, size_t);
 int	 form_name(const char *, size_t);
 int	 form_flag(const char *, size_t);

@@ -47,6 +47,8 @@ CHECK("inbox-exists", "RULES, inbox-exists", LEVEL0, 0,
     read_inbox, "the account has an INBOX")
 CHECK("mailbox-row", "CALLS, Look at one mailbox", LEVEL0, 0,
     read_mailbox, "one mailbox's row is that of the list")
+CHECK("no-such-account", "WIRE FORMAT, Requests", LEVEL0, 0,
+    read_no_account, "what can be no account is no-such-account")
 CHECK("no-such-mailbox", "CALLS", LEVEL0, 0,
     read_no_mailbox, "a mailbox that is not there is no-such-mailbox")
 CHECK("list-all", "CALLS, List messages", LEVEL0, 0,
@@ -255,6 +257,8 @@ CHECK("events-header", "EVENTS", CAP_EVENTS, 0,
     events_header, "a header with a cursor, which since repeats")
 CHECK("events-told", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
     events_told, "every change of a mailbox is told within bound_ms")
+CHECK("events-bound", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
+    events_bound, "most changes are told within bound_ms, none much later")
 CHECK("events-account", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
     events_account, "create, rename and delete are told")
 CHECK("events-visible", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
@@ -313,6 +317,8 @@ CHECK("search-changes", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
     search_changes, "what is new is found at once, what went is not")
 CHECK("search-header", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
     search_header, "the header has total, superset, modseq and highest")
+CHECK("search-limit", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_limit, "limit gives the first of them, and counts them all")
 CHECK("search-refused", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
     search_refused, "what is no query is refused")
 CHECK("sort", "CALLS, Search", CAP_SORT, CAP(CAP_WRITE),

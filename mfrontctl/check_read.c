@@ -311,6 +311,19 @@ read_mailbox(struct ck *c)
 	check_fail(c, "the row of INBOX is not the one in the list");
 }
 
+/* One byte too many, and a character that is in none. */
+void
+read_no_account(struct ck *c)
+{
+	char *s = check_alloc(c, ACCOUNT_MAX + 2);
+
+	memset(s, 'a', ACCOUNT_MAX + 1);
+	ask_refused(c, ask_get(c, "/accounts/%s/mailboxes", s),
+	    "no-such-account");
+	ask_refused(c, ask_get(c, "/accounts/mfrontctl%%01check/mailboxes"),
+	    "no-such-account");
+}
+
 void
 read_no_mailbox(struct ck *c)
 {

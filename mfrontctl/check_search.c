@@ -327,6 +327,61 @@ search_header(struct ck *c)
 		    (unsigned long long)ch->modseq);
 }
 
+/*
+ * These places of the messages and no more, in this order; but a limit does
+ * not count where something only may match.
+ */
+static void
+search_first(struct ck *c, const struct box *b, const struct uids *u,
+    const char *json, uint32_t total, const char *places)
+{
+	struct found		*f = search(c, b, json);
+	const struct uids	*got = f->order.n > 0 ? &f->order : &f->sure;
+	uint32_t		 i, want = (uint32_t)strlen(places);
+	uint64_t		 n;
+
+	if (!val_number(f->l->header, "total", UINT32_MAX, &n) || n != total)
+		check_fail(c, "total is not %u, which it is limit or not",
+		    total);
+	if (f->maybe.n > 0) {
+		if (got->n + (f->order.n > 0 ? 0 : f->maybe.n) != total)
+			check_fail(c, "a limit was applied with superset");
+		return;
+	}
+	if (got->n != want)
+		check_fail(c, "%u messages are found, not %u", got->n, want);
+	for (i = 0; i < want; i++)
+		if (got->u[i] != u->u[places[i] - '1'])
+			check_fail(c, "uid %u is at place %u, not uid %u",
+			    got->u[i], i + 1, u->u[places[i] - '1']);
+	if (check_has(c, CAP_MODSEQ) && total == N &&
+	    !val_equal(val_get(f->l->header, "highest"),
+	    val_get(f->l->header, "modseq")))
+		check_fail(c, "highest is not that of all, limit or not");
+}
+
+void
+search_limit(struct ck *c)
+{
+	struct box	*b;
+	struct uids	 u;
+
+	b = search_box(c, &u);
+	search_first(c, b, &u, "{\"limit\":2}", N, "12");
+	search_first(c, b, &u, "{\"limit\":1000}", N, "123456");
+	search_first(c, b, &u, check_text(c, "{\"uids\":\"%u:4294967295\","
+	    "\"limit\":1}", u.u[3]), 3, "4");
+	if (search_has(c, "search", "flag"))
+		search_first(c, b, &u, "{\"query\":{\"flag\":\"$Check\"},"
+		    "\"limit\":1}", 2, "2");
+	if (check_has(c, CAP_SORT) && search_has(c, "sort", "arrival"))
+		search_first(c, b, &u, "{\"sort\":[{\"by\":\"arrival\","
+		    "\"reverse\":true}],\"limit\":2}", N, "45");
+	if (check_has(c, CAP_THREAD))
+		ask_refused(c, search_ask(c, b, "{\"thread\":\"references\","
+		    "\"limit\":1}"), "bad-request unsupported-search");
+}
+
 void
 search_refused(struct ck *c)
 {

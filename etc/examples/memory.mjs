@@ -131,6 +131,7 @@ function flagged(box, old, { set, add = [], remove = [] }) {
 // Accounts, mailboxes, changes
 
 function account(name) {
+    need(Buffer.byteLength(name) <= 500 && !/[\x00-\x1f\x7f-\x9f]/.test(name), 'no-such-account')
     if (!accounts.has(name)) {
         accounts.set(name, { name, uidvalidity: 0, boxes: new Map(), contents: new Map(), highest: new Map() })
         create(accounts.get(name), { name: 'INBOX' })

@@ -267,6 +267,8 @@ class Handler(BaseHTTPRequestHandler):
             args = [unquote(i, errors='strict') for i in ids] + self.arguments(store, name, words, query, body)
         except (ValueError, TypeError, AttributeError):
             raise Problem('bad-request')
+        need(not ids or 1 <= len(args[0].encode()) <= 500 and not re.search(
+            '[\x00-\x1f\x7f-\x9f]', args[0]), 'no-such-account')
         make, key = getattr(store, name), self.headers['Idempotency-Key']
         if self.command == 'GET' or name in ('auth', 'recipient'):
             return name, make(*args)

@@ -34,6 +34,7 @@ def find(path):                         # a dict, rows, bytes; or an error's cod
     if path in ([], ['']):
         return {'name': 'readonly', 'version': '1', 'api': 1, 'capabilities': {}}
     if len(path) < 3 or path[0] != 'accounts': return 'bad-request'
+    if len(path[1].encode()) > 500 or re.search('[\0-\37\177-\237]|^$', path[1]): return 'no-such-account'
     with lock: t, files = scan()
     head = {'uidvalidity': t['uidvalidity'], 'uidnext': t['uidnext']}
     row = dict(head, id='m%d' % t['uidvalidity'], name='INBOX', messages=len(files),
@@ -45,8 +46,7 @@ def find(path):                         # a dict, rows, bytes; or an error's cod
             dict(uid=m['uid'], flags=[], id=m['id'], size=m['size'], date=time.strftime(
                 '%FT%TZ', time.gmtime(m['mtime'] // 10**9))) for m in files.values()] + [{'end': True}]
     for data, digest in (content(n) for n, m in files.items() if path[2:] == ['messages', m['id']]):
-        if digest == path[3]:           # nobody changed it just now
-            return data
+        if digest == path[3]: return data   # nobody changed it just now
     return {'mailboxes': 'no-such-mailbox', 'messages': 'no-such-message'}.get(path[2], 'bad-request')
 
 class Handler(BaseHTTPRequestHandler):

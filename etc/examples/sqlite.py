@@ -120,7 +120,6 @@ class Sqlite(mfstore.Store):
         with self.reading() as db:
             known = db.execute('SELECT * FROM account WHERE name = ?', (account,)).fetchone()
         if not known:
-            need(1 <= len(account.encode()) <= 500, 'no-such-account')
             with contextlib.suppress(mfstore.Problem), self.transaction():
                 self.create(account, {'name': 'INBOX'})
         with self.reading() as db:

@@ -59,6 +59,7 @@ BREAKS = {
     'no-end': ['ndjson-ends'],
     'cut-upload-stored': ['cut-stores-nothing'],
     'only-if-flag-ignored': ['only-if-flag'],
+    'account-any': ['no-such-account'],
     'since-ignored': ['since'],
     'since-without-flags': ['since', 'since-misses-nothing'],
     'half-a-copy': ['all-or-nothing'],
@@ -88,6 +89,7 @@ BREAKS = {
     'error-without-code': ['problem-documents'],
     'recent-taken': ['flags-refused'],
     'modseq-each': ['one-modseq'],
+    'events-late': ['events-bound'],
     'no-heartbeat': ['events-heartbeat'],
     'cursor-forgotten': ['events-resume'],
     'contents-for-all': ['accounts-apart'],
@@ -109,6 +111,9 @@ BREAKS = {
     'search-days-utc': ['search-dates'],
     'search-undecoded': ['search-text'],
     'search-no-total': ['search-header'],
+    'search-limit-ignored': ['search-limit'],
+    'search-limit-counted': ['search-limit'],
+    'search-limit-first': ['search-limit'],
     'search-superset-lies': ['search-text'],
     'sort-backwards': ['sort'],
     'thread-none': ['thread'],
@@ -379,6 +384,11 @@ def mailboxes(q, a):
 
 def mailbox(q, a, m):
     return value(row_of(a, m))
+
+
+def account_ok(name):
+    return 0 < len(name.encode()) <= 500 and \
+        not re.search(r'[\x00-\x1f\x7f-\x9f]', name)
 
 
 def name_ok(name):
@@ -861,7 +871,9 @@ def threads(m, uids):
 def search(q, a, m):
     b = want(q.json(), [], ['query', 'uids', 'sort', 'thread', 'limit'])
     match = matcher(b['query']) if 'query' in b else lambda u, x: True
-    if b.get('limit', 1) < 1 or b.get('thread', 'references') != 'references':
+    limit = b.get('limit', 1 << 32)
+    if limit < 1 or b.get('thread', 'references') != 'references' or \
+            ('thread' in b and ('sort' in b or 'limit' in b)):
         raise bad()
     seen = m.__dict__.setdefault('stale', {})
     key = json.dumps(b)
@@ -869,9 +881,18 @@ def search(q, a, m):
     uids = [u for u in uids if match(u, m.messages[u])]
     if broken == 'search-stale' and 'flag' in key:
         uids = seen.setdefault('flag', [])
-    total, rows = len(uids), []
+    total, rows, found = len(uids), [], uids
+    if broken == 'search-limit-ignored':
+        limit = total
+    if broken == 'search-limit-first':      # and sorted only then
+        uids = uids[:limit]
     if 'sort' in b:
-        rows = [{'order': ordered(m, uids, b['sort'])}]
+        uids = ordered(m, uids, b['sort'])
+    uids = uids[:limit]
+    if broken == 'search-limit-counted':
+        total, found = len(uids), uids
+    if 'sort' in b:
+        rows = [{'order': uids}]
     elif 'thread' in b:
         rows = [{'thread': t} for t in threads(m, uids)]
     elif uids:
@@ -879,8 +900,8 @@ def search(q, a, m):
     maybe = broken == 'search-superset-lies' and 'text' in key
     header = {'modseq': m.modseq, 'uidvalidity': m.uidvalidity,
               'uidnext': m.uidnext, 'total': total, 'superset': maybe}
-    if uids:
-        header['highest'] = max(m.messages[u].modseq for u in uids)
+    if found:
+        header['highest'] = max(m.messages[u].modseq for u in found)
     if broken == 'search-no-total':
         del header['total']
     return lines(header, rows)
@@ -1162,6 +1183,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         args = []
         for kind, text in found:
             if kind == 'A':
+                if not account_ok(text) and broken != 'account-any':
+                    raise Problem(404, 'no-such-account')
                 args.append(store.account(text))
             elif kind == 'C':
                 args.append(text)
@@ -1282,6 +1305,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with store.lock:
                 store.lock.wait_for(lambda: len(store.events) > at, BEAT)
                 new = store.events[at:]
+            if new and broken == 'events-late':
+                time.sleep(0.6)
             for line in new:
                 at += 1
                 self.piece(dict(line, cursor=str(at)))
