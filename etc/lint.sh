@@ -1,6 +1,5 @@
 #!/bin/sh
-# make lint: manuals through mandoc, sources through cppcheck and, where it
-# is installed, clang-tidy.
+# make lint: manuals through mandoc, sources through cppcheck.
 
 set -u
 cd "$(dirname "$0")/.."

@@ -18,6 +18,10 @@ fi
 rm -f "$log"
 
 var=$PWD/var
+if [ -e "$var" ] && [ ! -w "$var" ]; then
+	echo "$var is somebody else's, who ran this before: move it away" >&2
+	exit 1
+fi
 mkdir -p "$var" "$var/empty"
 chmod 755 "$var" "$var/empty"
 if [ ! -s "$var/cert.pem" ]; then

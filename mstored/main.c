@@ -296,7 +296,7 @@ set_sandbox(struct options *o)
 	o->conf.sandbox = sb;
 }
 
-/* The folder, made if it is not there, and ours alone. */
+/* The folder; where it is made, it is ours alone. */
 static int
 open_folder(const struct options *o)
 {

@@ -32,7 +32,7 @@ PREFIXED = {
     'share/examples/mfrontd/mfrontd.service': 0o444,
     'lib/systemd/system/mfrontd.service': 0o444}
 OTHERS = {'etc/mfrontd.conf': 0o600, 'etc/init.d/mfrontd': 0o555,
-          'var/lib/mfrontd': 0o755, 'var/empty/mfrontd': 0o755}
+          'var/lib/mfrontd': 0o700, 'var/empty/mfrontd': 0o755}
 TEXT = b'From: a@example.org\r\nSubject: x\r\n\r\nhello\r\n'
 
 
