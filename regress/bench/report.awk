@@ -132,7 +132,7 @@ $1 == "step" {
 
 # Of what was written in this run.
 $1 == "later" && written[$2, $3] > 0 {
-	add($2, "later", "CPU us a message later: the index for searching",
+	add($2, "later", "CPU us a message later, after its delivery",
 	    "%.1f", $4 / written[$2, $3] * 1e6)
 }
 
