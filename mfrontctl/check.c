@@ -14,6 +14,7 @@
 #include "check.h"
 #include "check_ask.h"
 #include "check_int.h"
+#include "check_left.h"
 #include "check_report.h"
 #include "log.h"
 #include "mfrontctl.h"
@@ -430,37 +431,10 @@ check_level(struct check_run *run)
 }
 
 static int
-check_is_ours(struct ck *c, struct val *row)
-{
-	const char *name = val_text(row, "name");
-
-	return name != NULL && val_text(row, "id") != NULL &&
-	    strncmp(name, c->run->stem, strlen(c->run->stem)) == 0;
-}
-
-/* What a broken storage left of ours, by another way or another name. */
-static void
-check_left(struct ck *c)
-{
-	struct lines	*l = ask_mailboxes(c);
-	int		 i;
-
-	for (i = 0; i < l->n; i++)
-		if (check_is_ours(c, l->row[i]))
-			ask_do(c, "DELETE", ask_box_path(c, ask_box_of(c,
-			    l->row[i], l->a), ""), NULL);
-	l = ask_mailboxes(c);
-	for (i = 0; i < l->n; i++)
-		if (check_is_ours(c, l->row[i]))
-			check_fail(c, "the mailbox \"%s\" was left behind",
-			    val_text(l->row[i], "name"));
-}
-
-static int
 check_go(struct check_conf *conf)
 {
 	struct check_run	run;
-	struct ck		home, left;
+	struct ck		home;
 	int			r;
 
 	memset(&run, 0, sizeof(run));
@@ -473,9 +447,7 @@ check_go(struct check_conf *conf)
 	if (check_try(&home, check_setup) == CHECK_PASSED &&
 	    check_level(&run) == 0) {
 		check_all(&run);
-		check_init(&left, &run, NULL);
-		check_try(&left, check_left);
-		check_fini(&left);
+		check_left(&run);
 		if (stopped && run.setup.verdict == CHECK_NONE)
 			result_set(&run.setup, CHECK_FAILED,
 			    "was interrupted", NULL);

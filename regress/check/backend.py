@@ -103,7 +103,9 @@ BREAKS = {
     'flags-one-by-one': ['changes-at-once'],
     'range-off-by-one': ['range'],
     'rows-of-all': ['flags-rows'],
+    'subscribed-untold': ['subscriptions'],
     'subscription-lost': ['subscriptions-stay'],
+    'upload-one-row': ['upload-several', 'cache-apart'],
     'recipients-fail-together': ['each-recipient-alone'],
     'search-stale': ['search-changes'],
     'search-not-ignored': ['search-flags'],
@@ -367,7 +369,8 @@ def recipients(q):
 def row_of(a, m):
     row = {'id': m.id, 'name': m.name, 'uidvalidity': m.uidvalidity,
            'uidnext': m.uidnext, 'messages': len(m.messages),
-           'modseq': m.modseq, 'subscribed': m.name in a.subscribed,
+           'modseq': m.modseq, 'subscribed': m.name in a.subscribed and
+           broken != 'subscribed-untold',
            'objectid': m.id if broken == 'objectid-is-id' else m.objectid}
     if m.roles:
         row['roles'] = m.roles
@@ -612,6 +615,8 @@ def upload(q):
     rows = [q.old_rows.get(i) or store_one(i, to, data)
             for i, to in enumerate(b['to'])]
     q.rows = {row['index']: row for row in rows if 'uid' in row}
+    if broken == 'upload-one-row':
+        rows = rows[:1]
     return lines({}, rows)
 
 

@@ -13,12 +13,15 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, '..', 'house'))
+sys.path.append(os.path.join(HERE, '..', 'mstored'))
 
 import atf                                              # noqa: E402
 from backend import BREAKS                              # noqa: E402
 from kit import LONG, check, every                      # noqa: E402
+from store import Client                                # noqa: E402
 
 SLOW = int(os.environ.get('SLOW', '1'))
+ACCOUNTS = 'mfrontctl-check', 'other'
 # breaks that slow every other check down, too
 SLOW_ONES = {'events-late'}
 
@@ -41,7 +44,32 @@ class Broken(unittest.TestCase):
             self.assertLess(time.monotonic(), until, 'it does not begin')
             time.sleep(0.01)
         self.log = log.name
+        self.peer = Client(path)
+        self.addCleanup(self.peer.close)
+        for account in ACCOUNTS:
+            self.fill('/accounts/' + account)
         return 'unix:%s:/v1' % path
+
+    def fill(self, path):
+        """What somebody has who wants to have it afterwards, too"""
+        for name in 'Mine', 'Mine/too':
+            self.peer.ask('POST', path + '/mailboxes', {'name': name})
+        self.peer.ask('POST', path + '/subscriptions',
+                      {'add': ['Mine', 'Gone']})
+        self.peer.ask('PUT', path + '/dict/mine', b'value')
+
+    def kept(self):
+        """What is in the accounts; INBOX itself may be what is broken"""
+        return [(account, sorted((row['name'], row.get('subscribed'))
+                                 for row in self.rows(account, 'mailboxes')
+                                 if row['name'] != 'INBOX'),
+                 sorted(row['key'] for row in self.rows(account, 'dict')))
+                for account in ACCOUNTS]
+
+    def rows(self, account, what):
+        lines = self.peer.ask('GET', '/accounts/%s/%s' % (account, what))
+        return [row for row in lines.raw_lines() if 'name' in row or
+                'key' in row]
 
     def end(self):
         self.backend.kill()
@@ -49,7 +77,9 @@ class Broken(unittest.TestCase):
 
     def test_right(self):
         """One that keeps them all"""
-        r = check(self.begin(), '-A', 'other')
+        url = self.begin()
+        before = self.kept()
+        r = check(url, '-A', 'other')
         with open(self.log) as f:
             self.assertEqual(f.read(), '')
         self.assertEqual((r.status, r.failed, r.doc.get('error')),
@@ -57,18 +87,22 @@ class Broken(unittest.TestCase):
         self.assertEqual(r.named('skipped'),
                          {'token-needed', 'members-not-announced'})
         self.assertGreater(len(r.named('passed')), 140)
+        self.assertEqual(self.kept(), before)
 
     def caught(self, name):
         """By the checks that should, and by no one that has no reason"""
+        url = self.begin(name)
+        before = self.kept()
         names = [n for n in every() if n not in LONG or n in BREAKS[name]]
         if name in SLOW_ONES:
             names = BREAKS[name]
-        r = check(self.begin(name), '-A', 'other', '-c', ','.join(names))
+        r = check(url, '-A', 'other', '-c', ','.join(names))
         self.assertEqual(r.status, 1, r.why())
         for expected in BREAKS[name]:
             self.assertIn(expected, r.failed, r.why())
         c = r.checks[BREAKS[name][0]]
         self.assertTrue(c['section'] and c['why'], c)
+        self.assertEqual(self.kept(), before)
         return r
 
 

@@ -48,17 +48,32 @@ class Mstored(unittest.TestCase):
     def test_all(self):
         """With everything it can do"""
         self.begin()
+        c = self.store.client()
+        for account in 'mfrontctl-check', 'other':
+            path = '/accounts/' + account
+            c.create(account, 'Mine')
+            c.ask('POST', path + '/subscriptions', {'add': ['Mine', 'Gone']})
+            c.ask('PUT', path + '/dict/mine', b'value')
+        before = self.kept(c)
+        self.assertEqual([n for n, _, _ in before[0][0]],
+                         ['Gone', 'INBOX', 'Mine'])
         r = self.green('-A', 'other',
                        skipped={
             'token-needed', 'not-announced', 'auth',
             'members-not-announced'})
         self.assertEqual(r.doc['level'], 2)
-        # and the account is as it was
-        rows = self.store.client().mailboxes('mfrontctl-check')
-        self.assertEqual([row['name'] for row in rows], ['INBOX'])
+        # and the accounts are as they were
+        self.assertEqual(self.kept(c), before)
+        c.close()
         self.store.stop()
         self.store.check()
 
+    def kept(self, c):
+        """Mailboxes and their ids, subscriptions, values: of each account"""
+        return [(sorted((row['name'], row.get('id'), row.get('subscribed'))
+                        for row in c.mailboxes(account)),
+                 c.ask('GET', '/accounts/%s/dict' % account).lines()[1])
+                for account in ('mfrontctl-check', 'other')]
 
     def test_level0(self):
         """Nothing is announced: what is there is read"""
