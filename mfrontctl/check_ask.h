@@ -97,6 +97,8 @@ struct box	*ask_box_of(struct ck *, struct val *, struct answer *);
 struct val	*ask_box_row(struct ck *, struct box *);
 char		*ask_box_path(struct ck *, const struct box *,
 		    const char *);
+/* Gives it another name, and perhaps another id. */
+void		 ask_rename(struct ck *, struct box *);
 /* The mailbox that is only looked at: see there. */
 struct box	*ask_subject(struct ck *);
 
@@ -189,6 +191,8 @@ void		 ask_stored_row(struct ck *, struct answer *, struct val *,
 /* Stores a message in a mailbox: members of its "to", or "". */
 struct stored	*ask_store(struct ck *, const struct box *, const char *,
 		    const char *, size_t);
+/* An upload that is no message yet: its id. */
+const char	*ask_blob(struct ck *, const char *, size_t);
 /* So many short messages; the uids, ascending. */
 void		 ask_fill(struct ck *, const struct box *, int,
 		    struct uids *);

@@ -114,6 +114,19 @@ events_told_all(struct ck *c, struct stream *s, struct box *b)
 	events_wait(c, s, b->id, ch->modseq, "an expunge");
 }
 
+static void
+events_told_batch(struct ck *c, struct stream *s, struct box *b)
+{
+	char		*m = ask_new_message(c, 0);
+	const char	*id = ask_blob(c, m, strlen(m));
+	struct change	*ch;
+
+	ch = ask_changed(c, ask_do(c, "POST", ask_box_path(c, b,
+	    "/messages"), check_text(c, "{\"append\":[{\"id\":\"%s\"}]}",
+	    id)));
+	events_wait(c, s, b->id, ch->modseq, "a batch");
+}
+
 void
 events_told(struct ck *c)
 {
@@ -122,6 +135,8 @@ events_told(struct ck *c)
 	struct copied	*cp;
 
 	events_told_all(c, s, a);
+	if (check_has(c, CAP_BATCH))
+		events_told_batch(c, s, a);
 	if (!check_has(c, CAP_COPY))
 		return;
 	cp = ask_copy(c, a, "1:4294967295", b, 0);
@@ -159,35 +174,47 @@ events_bound(struct ck *c)
 		    n[0] + n[1], (long long)most, (long long)late);
 }
 
+static void
+events_told_subscription(struct ck *c, struct stream *s, const char *name)
+{
+	char *path = check_text(c, "/accounts/%s/subscriptions",
+	    c->run->acct);
+
+	ask_ok(c, ask_do(c, "POST", path, check_text(c, "{\"add\":[\"%s\"]}",
+	    name)));
+	events_wait(c, s, NULL, 0, "a subscription");
+	ask_ok(c, ask_do(c, "POST", path, check_text(c,
+	    "{\"remove\":[\"%s\"]}", name)));
+	events_wait(c, s, NULL, 0, "the end of a subscription");
+}
+
+/* Of a mailbox: no line tells which. */
+static void
+events_told_annotation(struct ck *c, struct stream *s, struct box *b)
+{
+	ask_ok(c, ask_do(c, "POST", check_text(c, "/accounts/%s/metadata",
+	    c->run->acct), check_text(c, "{\"mailbox\":\"%s\",\"set\":{"
+	    "\"/private/comment\":\"x\"}}", b->id)));
+	events_wait(c, s, NULL, 0, "an annotation");
+}
+
 void
 events_account(struct ck *c)
 {
 	struct stream	*s = ask_events(c, NULL);
 	struct box	*b;
-	char		*name;
 
 	b = ask_box(c, "account");
 	events_wait(c, s, NULL, 0, "a new mailbox");
-	name = check_text(c, "%s-2", b->name);
-	ask_ok(c, ask_do(c, "POST", check_text(c,
-	    "/accounts/%s/mailboxes/rename", c->run->acct), check_text(c,
-	    "{\"from\":\"%s\",\"to\":\"%s\"}", b->name, name)));
+	if (check_has(c, CAP_METADATA))
+		events_told_annotation(c, s, b);
+	ask_rename(c, b);
 	events_wait(c, s, NULL, 0, "a rename");
 	b->gone = 1;
-	b = ask_box_of(c, ask_mailbox_named(c, ask_mailboxes(c), name),
-	    c->last);
 	ask_ok(c, ask_do(c, "DELETE", ask_box_path(c, b, ""), NULL));
 	events_wait(c, s, NULL, 0, "a deleted mailbox");
-	if (!check_has(c, CAP_SUBSCRIPTIONS))
-		return;
-	ask_ok(c, ask_do(c, "POST", check_text(c,
-	    "/accounts/%s/subscriptions", c->run->acct), check_text(c,
-	    "{\"add\":[\"%s\"]}", name)));
-	events_wait(c, s, NULL, 0, "a subscription");
-	ask_ok(c, ask_do(c, "POST", check_text(c,
-	    "/accounts/%s/subscriptions", c->run->acct), check_text(c,
-	    "{\"remove\":[\"%s\"]}", name)));
-	events_wait(c, s, NULL, 0, "the end of a subscription");
+	if (check_has(c, CAP_SUBSCRIPTIONS))
+		events_told_subscription(c, s, b->name);
 }
 
 static void

@@ -20,6 +20,19 @@ key_ask(struct ck *c, const char *method, const char *path, const char *body,
 	return ask(c, &r);
 }
 
+/* As key_ask(), of what is no JSON. */
+static struct answer *
+key_bytes(struct ck *c, const char *method, const char *path,
+    const char *fields, const char *body, const char *key)
+{
+	struct request r = { .method = method, .path = path, .body = body,
+	    .fields = fields, .key = key,
+	    .type = "application/octet-stream" };
+
+	r.len = body != NULL ? strlen(body) : 0;
+	return ask(c, &r);
+}
+
 static char *
 key_line(struct ck *c, const struct box *b)
 {
@@ -109,6 +122,97 @@ key_changes(struct ck *c)
 	c->boxes->gone = 1;
 	key_twice(c, "DELETE", ask_box_path(c, made, ""), NULL);
 	key_messages(c, b, 3);
+}
+
+void
+key_batch(struct ck *c)
+{
+	struct box	*b = ask_box(c, "batch");
+	char		*key = ask_key(c), *s = ask_new_message(c, 0), *path;
+	struct answer	*a;
+
+	path = check_text(c, "/accounts/%s/blobs", c->run->acct);
+	a = key_bytes(c, "POST", path, NULL, s, key);
+	ask_status(c, a, 201);
+	key_same(c, a, key_bytes(c, "POST", path, NULL, s, key));
+	ask_refused(c, key_bytes(c, "POST", path, NULL,
+	    ask_new_message(c, 0), key), "key-reused");
+	key_twice(c, "POST", ask_box_path(c, b, "/messages"), check_text(c,
+	    "{\"append\":[{\"id\":\"%s\"}]}", val_text(ask_json(c, a),
+	    "id")));
+	key_messages(c, b, 1);
+}
+
+/* A repeat comes when others have gone on already. */
+void
+key_dict(struct ck *c)
+{
+	static const char	 none[] = "If-None-Match: *\r\n";
+	char			*key = ask_key(c), *drop = ask_key(c), *path;
+	struct answer		*first, *again, *got, *gone;
+
+	path = check_text(c, "/accounts/%s/dict/%s", c->run->acct,
+	    ask_box_name(c, "key"));
+	first = key_bytes(c, "PUT", path, none, "one", key);
+	ask_ok(c, first);
+	ask_ok(c, key_bytes(c, "PUT", path, NULL, "two", ask_key(c)));
+	again = key_bytes(c, "PUT", path, none, "one", key);
+	got = ask_get(c, "%s", path);
+	gone = key_bytes(c, "DELETE", path, NULL, NULL, drop);
+	ask_status(c, gone, 204);
+	key_same(c, gone, key_bytes(c, "DELETE", path, NULL, NULL, drop));
+	key_same(c, first, again);
+	if (got->len != 3 || memcmp(got->body, "two", 3) != 0)
+		check_fail_at(c, got, "the repeat was done");
+}
+
+void
+key_metadata(struct ck *c)
+{
+	struct box	*b = ask_box(c, "metadata");
+	char		*key = ask_key(c), *path, *one;
+	struct answer	*first;
+	struct lines	*l;
+	const char	*s;
+
+	path = check_text(c, "/accounts/%s/metadata", c->run->acct);
+	one = check_text(c, "{\"mailbox\":\"%s\",\"set\":{"
+	    "\"/private/comment\":\"one\"}}", b->id);
+	first = key_ask(c, "POST", path, one, key);
+	ask_ok(c, first);
+	ask_ok(c, ask_do(c, "POST", path, check_text(c, "{\"mailbox\":"
+	    "\"%s\",\"set\":{\"/private/comment\":\"two\"}}", b->id)));
+	key_same(c, first, key_ask(c, "POST", path, one, key));
+	l = ask_lines(c, ask_get(c, "%s?mailbox=%s", path, b->id));
+	if (l->n != 1 || (s = val_text(l->row[0], "value")) == NULL ||
+	    strcmp(s, "two") != 0)
+		check_fail(c, "the repeat was done");
+}
+
+void
+key_subscriptions(struct ck *c)
+{
+	char		*name = ask_box_name(c, "subscribed"), *key = ask_key(c);
+	char		*path, *add, *gone;
+	struct answer	*first, *again;
+	struct lines	*l;
+	const char	*s;
+	int		 i;
+
+	path = check_text(c, "/accounts/%s/subscriptions", c->run->acct);
+	add = check_text(c, "{\"add\":[\"%s\"]}", name);
+	gone = check_text(c, "{\"remove\":[\"%s\"]}", name);
+	first = key_ask(c, "POST", path, add, key);
+	ask_ok(c, first);
+	ask_ok(c, ask_do(c, "POST", path, gone));
+	again = key_ask(c, "POST", path, add, key);
+	l = ask_mailboxes(c);
+	ask_ok(c, ask_do(c, "POST", path, gone));
+	key_same(c, first, again);
+	for (i = 0; i < l->n; i++)
+		if ((s = val_text(l->row[i], "name")) != NULL &&
+		    strcmp(s, name) == 0)
+			check_fail_at(c, l->a, "the repeat was done");
 }
 
 void

@@ -238,6 +238,17 @@ CHECK("key-once", "RULES, key-once", CAP_IDEMPOTENCY, CAP(CAP_WRITE),
 CHECK("key-each-change", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY,
     CAP(CAP_WRITE), key_changes,
     "flags, expunge, create, delete, copy, repeated, answer the same")
+CHECK("key-batch", "WIRE FORMAT, Repeats", CAP_BATCH,
+    CAP(CAP_WRITE) | CAP(CAP_IDEMPOTENCY), key_batch,
+    "an upload and a batch, repeated, answer the same, and store once")
+CHECK("key-dict", "WIRE FORMAT, Repeats", CAP_DICT, CAP(CAP_IDEMPOTENCY),
+    key_dict, "a repeat of a PUT or a DELETE does nothing")
+CHECK("key-metadata", "WIRE FORMAT, Repeats", CAP_METADATA,
+    CAP(CAP_WRITE) | CAP(CAP_IDEMPOTENCY), key_metadata,
+    "annotations that are set again by a repeat stay as they are")
+CHECK("key-subscriptions", "WIRE FORMAT, Repeats", CAP_SUBSCRIPTIONS,
+    CAP(CAP_IDEMPOTENCY), key_subscriptions,
+    "a repeat does not subscribe again")
 CHECK("key-reused", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY,
     CAP(CAP_WRITE), key_reused,
     "another body, path or method under a key is key-reused")
@@ -260,7 +271,7 @@ CHECK("events-told", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
 CHECK("events-bound", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
     events_bound, "most changes are told within bound_ms, none much later")
 CHECK("events-account", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
-    events_account, "create, rename and delete are told")
+    events_account, "mailboxes, subscriptions and annotations are told")
 CHECK("events-visible", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
     events_visible, "what a line tells can be seen when it comes")
 CHECK("events-resume", "EVENTS", CAP_EVENTS, CAP(CAP_WRITE),
@@ -286,6 +297,9 @@ CHECK("subscriptions", "CALLS, Subscribe", CAP_SUBSCRIPTIONS,
     CAP(CAP_WRITE), other_subscribe, "names are added, shown and removed")
 CHECK("subscriptions-stay", "CALLS, Subscribe", CAP_SUBSCRIPTIONS,
     CAP(CAP_WRITE), other_stay, "a subscription outlives its mailbox")
+CHECK("subscriptions-renamed", "CALLS, Rename mailboxes", CAP_SUBSCRIPTIONS,
+    CAP(CAP_WRITE), other_stay_renamed,
+    "a subscription is of a name, and stays when that is renamed")
 CHECK("auth-refused", "CALLS, Check a password", CAP_AUTH, 0,
     other_auth_refused, "a wrong password, and nobody, is bad-credentials")
 CHECK("auth", "CALLS, Check a password", CAP_AUTH, 0,
@@ -298,15 +312,24 @@ CHECK("cache-no-change", "CALLS, Keep a summary", CAP_CACHE,
 CHECK("cache-size", "CALLS, Keep a summary", CAP_CACHE, CAP(CAP_WRITE),
     other_cache_size, "32,768 bytes are kept")
 CHECK("cache-apart", "CALLS, Keep a summary", CAP_CACHE, CAP(CAP_WRITE),
-    other_cache_apart, "another account does not see it")
+    other_cache_apart, "another account neither sees nor gives it")
 CHECK("accounts-apart", "RULES, accounts-apart", CAP_WRITE, 0,
     other_apart, "nothing is seen through another account's path")
+CHECK("batch-apart", "RULES, accounts-apart", CAP_BATCH, CAP(CAP_WRITE),
+    other_batch_apart, "a batch takes no content of another account")
+CHECK("subscriptions-apart", "RULES, accounts-apart", CAP_SUBSCRIPTIONS, 0,
+    other_subscriptions_apart, "another account has other subscriptions")
+CHECK("metadata-apart", "RULES, accounts-apart", CAP_METADATA,
+    CAP(CAP_WRITE), other_metadata_apart,
+    "another account has other annotations")
 CHECK("keys-apart", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY, CAP(CAP_WRITE),
     other_keys_apart, "a key of one account is none of another")
 
 /* searches: check_search.c */
 CHECK("search-flags", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
     search_flags, "flag, uids, and, or, not find exactly these")
+CHECK("search-uids", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
+    search_uids, "with uids only these are found")
 CHECK("search-sizes", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
     search_sizes, "larger and smaller, both without the size itself")
 CHECK("search-dates", "CALLS, Search", CAP_SEARCH, CAP(CAP_WRITE),
@@ -337,10 +360,12 @@ CHECK("dict-list", "CALLS, Keep small values", CAP_DICT, 0,
     more_dict_list, "keys with a prefix are listed, in order")
 CHECK("dict-apart", "CALLS, Keep small values", CAP_DICT, 0,
     more_dict_apart, "another account has other values")
+CHECK("dict-size", "CALLS, Keep small values", CAP_DICT, 0,
+    more_dict_size, "as many bytes are kept as are announced")
 CHECK("quota", "CALLS, Look at the quota", CAP_QUOTA, 0,
     more_quota, "roots with what is used and what may be")
 CHECK("quota-used", "CALLS, Look at the quota", CAP_QUOTA, CAP(CAP_WRITE),
-    more_quota_used, "a stored message is counted")
+    more_quota_used, "a message is counted as long as it is there")
 CHECK("metadata", "CALLS, Annotate", CAP_METADATA, CAP(CAP_WRITE),
     more_metadata, "entries are set, listed and removed, and renamed along")
 CHECK("metadata-at-once", "CALLS, Annotate", CAP_METADATA, CAP(CAP_WRITE),
@@ -351,11 +376,15 @@ CHECK("threadid", "CALLS, List messages", CAP_OBJECTID, CAP(CAP_WRITE),
     more_threadid, "messages of one content are in one conversation")
 CHECK("savedate", "CALLS, List messages", CAP_SAVEDATE, CAP(CAP_WRITE),
     more_savedate, "the moment that a message came into this mailbox")
-CHECK("batch", "CALLS, Store several messages", CAP_BATCH, CAP(CAP_WRITE),
-    more_batch, "contents become messages in one change")
-CHECK("batch-parts", "CALLS, Store several messages", CAP_BATCH,
-    CAP(CAP_WRITE), more_batch_parts, "a content can be made of pieces")
-CHECK("batch-all-or-nothing", "RULES, all-or-nothing", CAP_BATCH,
-    CAP(CAP_WRITE), more_batch_all, "if one cannot be stored none is")
 CHECK("scram", "CALLS, Look up SCRAM keys", CAP_SCRAM, 0,
     more_scram, "salt, iterations and keys, the same salt for nobody")
+
+/* batches: check_batch.c */
+CHECK("blob", "CALLS, Store several messages", CAP_BATCH, 0,
+    batch_blob, "an upload is a content, before a message has it")
+CHECK("batch", "CALLS, Store several messages", CAP_BATCH, CAP(CAP_WRITE),
+    batch_plain, "contents become messages, and others go, in one change")
+CHECK("batch-parts", "CALLS, Store several messages", CAP_BATCH,
+    CAP(CAP_WRITE), batch_parts, "a content can be made of pieces")
+CHECK("batch-all-or-nothing", "RULES, all-or-nothing", CAP_BATCH,
+    CAP(CAP_WRITE), batch_all, "if one cannot be stored none is")

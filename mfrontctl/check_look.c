@@ -89,6 +89,20 @@ ask_box_path(struct ck *c, const struct box *b, const char *rest)
 	    b->id, rest);
 }
 
+void
+ask_rename(struct ck *c, struct box *b)
+{
+	char		*name = check_text(c, "%s-2", b->name);
+	struct lines	*l;
+
+	ask_ok(c, ask_do(c, "POST", check_text(c,
+	    "/accounts/%s/mailboxes/rename", c->run->acct), check_text(c,
+	    "{\"from\":\"%s\",\"to\":\"%s\"}", b->name, name)));
+	l = ask_mailboxes(c);
+	b->id = ask_box_of(c, ask_mailbox_named(c, l, name), l->a)->id;
+	b->name = name;
+}
+
 struct val *
 ask_box_row(struct ck *c, struct box *b)
 {

@@ -256,6 +256,25 @@ ask_store(struct ck *c, const struct box *b, const char *members,
 	return st;
 }
 
+const char *
+ask_blob(struct ck *c, const char *data, size_t len)
+{
+	struct request r = { .method = "POST", .body = data, .len = len,
+	    .type = "application/octet-stream" };
+	struct answer	*a;
+	struct val	*v;
+	uint64_t	 n;
+
+	r.path = check_text(c, "/accounts/%s/blobs", c->run->acct);
+	a = ask(c, &r);
+	ask_status(c, a, 201);
+	v = ask_json(c, a);
+	if (val_text(v, "id") == NULL ||
+	    !val_number(v, "size", MODSEQ_MAX, &n) || n != len)
+		check_fail(c, "there is no id, or not the size %zu", len);
+	return val_text(v, "id");
+}
+
 void
 ask_fill(struct ck *c, const struct box *b, int n, struct uids *u)
 {

@@ -1,6 +1,6 @@
 /*
- * Checks of small values, quota, annotations, ids, saved dates, batches
- * and keys of passwords.
+ * Checks of small values, quota, annotations, ids, saved dates and keys of
+ * passwords.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "check_form.h"
 #include "check_funcs.h"
 #include "rfcdate.h"
+
+#define DICT_TRIED	((size_t)1 << 20)	/* bytes of a value */
 
 /* dict */
 
@@ -149,6 +151,43 @@ more_dict_list(struct ck *c)
 	}
 }
 
+/* What is announced as the size of a value, if we have the patience. */
+static size_t
+more_dict_room(struct ck *c)
+{
+	struct val	*details;
+	uint64_t	 n;
+
+	details = val_get(val_get(c->run->doc, "capabilities"), "dict");
+	if (!val_number(details, "keys", MODSEQ_MAX, &n) || n < 1000)
+		check_fail_at(c, NULL, "keys of the details is not 1000 or "
+		    "more");
+	if (!val_number(details, "value", MODSEQ_MAX, &n) || n < 65536)
+		check_fail_at(c, NULL, "value of the details is not 65536 "
+		    "or more");
+	return n < DICT_TRIED ? (size_t)n : DICT_TRIED;
+}
+
+void
+more_dict_size(struct ck *c)
+{
+	char		*key = more_key(c, "size"), *data;
+	size_t		 len = more_dict_room(c);
+	struct answer	*put, *got;
+
+	data = check_alloc(c, len + 1);
+	memset(data, 'x', len);
+	data[len - 1] = 'y';
+	put = more_put(c, key, NULL, data);
+	got = more_get(c, key);
+	if (put->status < 300)
+		more_drop(c, key);
+	ask_ok(c, put);
+	if (got->len != len || memcmp(got->body, data, len) != 0)
+		check_fail_at(c, got, "%zu bytes were put, and others or "
+		    "%zu are there", len, got->len);
+}
+
 void
 more_dict_apart(struct ck *c)
 {
@@ -211,16 +250,29 @@ more_quota(struct ck *c)
 	}
 }
 
-static uint64_t
-more_used(struct ck *c, const char *name)
+struct used {
+	uint64_t	n[2];		/* storage, messages: of all roots */
+	int		known[2];
+};
+
+static const char *const resources[2] = { "storage", "messages" };
+
+static struct used
+more_used(struct ck *c)
 {
+	struct used	 u = { { 0, 0 }, { 0, 0 } };
 	struct val	*root;
-	uint64_t	 n, sum = 0;
+	uint64_t	 n;
+	int		 i;
 
 	for (root = more_roots(c)->first; root != NULL; root = root->next)
-		if (val_number(val_get(root, name), "used", MODSEQ_MAX, &n))
-			sum += n;
-	return sum;
+		for (i = 0; i < 2; i++)
+			if (val_number(val_get(root, resources[i]), "used",
+			    MODSEQ_MAX, &n)) {
+				u.n[i] += n;
+				u.known[i] = 1;
+			}
+	return u;
 }
 
 void
@@ -228,15 +280,25 @@ more_quota_used(struct ck *c)
 {
 	struct box	*b = ask_box(c, "quota");
 	char		*m = ask_new_message(c, 3000);
-	uint64_t	 storage = more_used(c, "storage");
-	uint64_t	 messages = more_used(c, "messages");
+	struct used	 was = more_used(c), with, without;
+	struct answer	*a;
+	int		 i;
 
 	if (more_roots(c)->count == 0)
 		check_skip(c, "there are no roots");
 	ask_store(c, b, "", m, strlen(m));
-	if (more_used(c, "storage") == storage &&
-	    more_used(c, "messages") == messages)
-		check_fail(c, "neither storage nor messages has grown");
+	with = more_used(c);
+	a = c->last;
+	ask_expunge(c, b, "1:4294967295", NULL);
+	without = more_used(c);
+	for (i = 0; i < 2; i++) {
+		if (with.known[i] && with.n[i] <= was.n[i])
+			check_fail_at(c, a, "%s has not grown by a message",
+			    resources[i]);
+		if (with.known[i] && without.n[i] >= with.n[i])
+			check_fail(c, "%s is not less without the message",
+			    resources[i]);
+	}
 }
 
 /* metadata */
@@ -284,7 +346,6 @@ void
 more_metadata(struct ck *c)
 {
 	struct box	*b = ask_box(c, "metadata");
-	char		*name;
 
 	ask_status(c, more_annotate(c, b, "\"/private/comment\":"
 	    "\"one \\u00e4\",\"/shared/vendor/check\":\"x\""), 204);
@@ -295,12 +356,7 @@ more_metadata(struct ck *c)
 	more_entry_is(c, b, "/private/comment", "two");
 	more_entry_is(c, b, "/shared/vendor/check", NULL);
 	/* it goes along */
-	name = check_text(c, "%s-2", b->name);
-	ask_ok(c, ask_do(c, "POST", check_text(c,
-	    "/accounts/%s/mailboxes/rename", c->run->acct), check_text(c,
-	    "{\"from\":\"%s\",\"to\":\"%s\"}", b->name, name)));
-	b->id = ask_box_of(c, ask_mailbox_named(c, ask_mailboxes(c), name),
-	    c->last)->id;
+	ask_rename(c, b);
 	more_entry_is(c, b, "/private/comment", "two");
 }
 
@@ -327,10 +383,9 @@ more_metadata_once(struct ck *c)
 void
 more_objectid(struct ck *c)
 {
-	struct val	*details, *flag, *row;
+	struct val	*details, *flag;
 	struct box	*b;
 	const char	*id, *after;
-	char		*name;
 
 	details = val_get(val_get(c->run->doc, "capabilities"), "objectid");
 	flag = val_typed(details, "mailbox", VAL_BOOL);
@@ -340,13 +395,8 @@ more_objectid(struct ck *c)
 	id = val_text(ask_box_row(c, b), "objectid");
 	if (id == NULL || !form_id(id, strlen(id)))
 		check_fail(c, "the row has no good objectid");
-	name = check_text(c, "%s-2", b->name);
-	ask_ok(c, ask_do(c, "POST", check_text(c,
-	    "/accounts/%s/mailboxes/rename", c->run->acct), check_text(c,
-	    "{\"from\":\"%s\",\"to\":\"%s\"}", b->name, name)));
-	row = ask_mailbox_named(c, ask_mailboxes(c), name);
-	b->id = ask_box_of(c, row, c->last)->id;
-	after = val_text(row, "objectid");
+	ask_rename(c, b);
+	after = val_text(ask_box_row(c, b), "objectid");
 	if (after == NULL || strcmp(after, id) != 0)
 		check_fail(c, "it is another after the rename");
 }
@@ -440,126 +490,6 @@ more_savedate(struct ck *c)
 	if (cp->tos.n != 1 || more_saved(c, b, cp->tos.u[0]) <
 	    more_saved(c, b, st->uid))
 		check_fail(c, "a copy was saved before its original");
-}
-
-/* batch */
-
-static const char *
-more_blob(struct ck *c, const char *data, size_t len)
-{
-	struct request r = { .method = "POST", .body = data, .len = len,
-	    .type = "application/octet-stream" };
-	struct answer	*a;
-	struct val	*v;
-	uint64_t	 n;
-
-	r.path = check_text(c, "/accounts/%s/blobs", c->run->acct);
-	a = ask(c, &r);
-	ask_status(c, a, 201);
-	v = ask_json(c, a);
-	if (val_text(v, "id") == NULL ||
-	    !val_number(v, "size", MODSEQ_MAX, &n) || n != len)
-		check_fail(c, "there is no id, or not the size %zu", len);
-	return val_text(v, "id");
-}
-
-static struct answer *
-more_append(struct ck *c, const struct box *b, const char *json)
-{
-	return ask_do(c, "POST", ask_box_path(c, b, "/messages"), json);
-}
-
-static const char *
-more_content(struct ck *c, const struct box *b, uint32_t uid, size_t *len)
-{
-	const char	*id;
-	struct answer	*a;
-
-	id = val_text(ask_message(c, ask_list(c, b, "?fields=uid,id"), uid),
-	    "id");
-	if (id == NULL)
-		check_fail(c, "uid %u has no id", uid);
-	a = ask_get(c, "/accounts/%s/messages/%s", c->run->acct, id);
-	ask_status(c, a, 200);
-	*len = a->len;
-	return a->body;
-}
-
-void
-more_batch(struct ck *c)
-{
-	struct box	*b = ask_box(c, "batch");
-	char		*x = ask_new_message(c, 0), *y = ask_new_message(c, 0);
-	const char	*one = more_blob(c, x, strlen(x)), *data;
-	const char	*two = more_blob(c, y, strlen(y));
-	struct change	*ch;
-	struct list	*l;
-	struct uids	 u;
-	size_t		 len;
-
-	ask_fill(c, b, 1, &u);
-	ch = ask_changed(c, more_append(c, b, check_text(c, "{\"append\":[{"
-	    "\"id\":\"%s\",\"flags\":[\"$one\"],\"date\":"
-	    "\"2001-02-03T04:05:06Z\"},{\"id\":\"%s\"}],"
-	    "\"expunge\":\"%u\"}", one, two, u.u[0])));
-	if (ch->n != 2 || ch->vanished.n != 1 ||
-	    ch->vanished.u[0] != u.u[0])
-		check_fail(c, "not two messages came and one went");
-	l = ask_list(c, b, "%s", "");
-	if (l->n != 2)
-		check_fail(c, "%u messages are there, not 2", l->n);
-	if (!ask_flags_are(l->m[0].row, "$one"))
-		check_fail(c, "the flags are others");
-	data = more_content(c, b, l->m[0].uid, &len);
-	if (len != strlen(x) || memcmp(data, x, len) != 0)
-		check_fail(c, "the content is another");
-	if (check_has(c, CAP_MODSEQ) &&
-	    !val_equal(val_get(l->m[0].row, "modseq"),
-	    val_get(l->m[1].row, "modseq")))
-		check_fail_at(c, l->a, "the two have not the same modseq");
-}
-
-void
-more_batch_parts(struct ck *c)
-{
-	struct box	*b = ask_box(c, "parts");
-	char		*x = ask_new_message(c, 300);
-	const char	*one = more_blob(c, x, strlen(x)), *data;
-	struct change	*ch;
-	struct answer	*a;
-	size_t		 len;
-
-	ch = ask_changed(c, more_append(c, b, check_text(c, "{\"append\":[{"
-	    "\"parts\":[{\"id\":\"%s\",\"offset\":10,\"length\":20},"
-	    "{\"id\":\"%s\"}]}]}", one, one)));
-	if (ch->n != 1)
-		check_fail(c, "%u messages came, not one", ch->n);
-	data = more_content(c, b, ch->m[0].uid, &len);
-	if (len != strlen(x) + 20 || memcmp(data, x + 10, 20) != 0 ||
-	    memcmp(data + 20, x, strlen(x)) != 0)
-		check_fail(c, "the content is not made of its parts");
-	a = more_append(c, b, check_text(c, "{\"append\":[{\"parts\":[{"
-	    "\"id\":\"%s\",\"offset\":%zu,\"length\":2}]}]}", one,
-	    strlen(x)));
-	ask_refused(c, a, "bad-request");
-}
-
-void
-more_batch_all(struct ck *c)
-{
-	struct box	*b = ask_box(c, "all");
-	char		*x = ask_new_message(c, 0);
-	const char	*one = more_blob(c, x, strlen(x));
-	struct uids	 u;
-
-	ask_fill(c, b, 1, &u);
-	ask_refused(c, more_append(c, b, check_text(c, "{\"append\":[{"
-	    "\"id\":\"%s\"},{\"id\":\"no-such-blob\"}],\"expunge\":\"%u\"}",
-	    one, u.u[0])), "no-such-blob");
-	ask_refused(c, more_append(c, b, check_text(c, "{\"append\":[{"
-	    "\"id\":\"%s\",\"colour\":1}]}", one)), "unknown-parameter");
-	if (ask_list(c, b, "?fields=uid")->n != 1)
-		check_fail(c, "a refused batch did something");
 }
 
 /* scram */

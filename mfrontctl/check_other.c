@@ -134,6 +134,26 @@ other_stay(struct ck *c)
 		check_fail(c, "it cannot be removed");
 }
 
+/* What is subscribed is a name: a rename does not take it along. */
+void
+other_stay_renamed(struct ck *c)
+{
+	struct box	*b = ask_box(c, "renamed");
+	char		*name = b->name;
+	int		 exists, old, new;
+
+	other_subscription(c, "add", name);
+	ask_rename(c, b);
+	old = other_is_subscribed(c, name, &exists);
+	new = other_is_subscribed(c, b->name, &exists);
+	other_subscription(c, "remove", name);
+	other_subscription(c, "remove", b->name);
+	if (!old)
+		check_fail(c, "the old name is subscribed no more");
+	if (new)
+		check_fail(c, "the new name is subscribed, which nobody did");
+}
+
 /* auth */
 
 static struct answer *
@@ -331,7 +351,10 @@ other_cache_apart(struct ck *c)
 
 	other_needed(c);
 	a = ask_box(c, "apart");
+	ask_refused(c, other_put(c, c->run->acct2, ask_store(c, a, "", m,
+	    strlen(m))->id, "of the second"), "no-such-message");
 	b = other_box(c);
+	m = ask_new_message(c, 100);
 	l = ask_lines(c, ask_upload(c, check_text(c, "{\"to\":[{\"account\":"
 	    "%s,\"mailbox\":\"%s\"},{\"account\":%s,\"mailbox\":\"%s\"}],"
 	    "\"delivery\":false}", c->run->acct_json, a->id,
@@ -398,6 +421,106 @@ other_apart(struct ck *c)
 	if (ask_list(c, a, "?fields=uid")->n != 1)
 		check_fail(c, "the second account removed the first one's "
 		    "message");
+}
+
+/* In a mailbox of the second account: the content, and a part of it. */
+static void
+other_append(struct ck *c, const struct box *b, const char *id,
+    struct answer **r)
+{
+	const char *path = check_text(c, "/accounts/%s/mailboxes/%s/messages",
+	    c->run->acct2, b->id);
+
+	r[0] = ask_do(c, "POST", path, check_text(c,
+	    "{\"append\":[{\"id\":\"%s\"}]}", id));
+	r[1] = ask_do(c, "POST", path, check_text(c,
+	    "{\"append\":[{\"parts\":[{\"id\":\"%s\",\"offset\":0,"
+	    "\"length\":1}]}]}", id));
+}
+
+/* Neither a message's content nor an upload, as a whole or as a part. */
+void
+other_batch_apart(struct ck *c)
+{
+	struct box	*a, *b;
+	struct answer	*r[4], *got;
+	const char	*blob, *id;
+	char		*m = ask_new_message(c, 100);
+	int		 i;
+
+	other_needed(c);
+	a = ask_box(c, "apart");
+	id = ask_store(c, a, "", m, strlen(m))->id;
+	m = ask_new_message(c, 100);
+	blob = ask_blob(c, m, strlen(m));
+	b = other_box(c);
+	other_append(c, b, id, r);
+	other_append(c, b, blob, r + 2);
+	got = ask_get(c, "/accounts/%s/messages/%s", c->run->acct2, blob);
+	ask_ok(c, other_delete(c, b));
+	for (i = 0; i < 4; i++)
+		ask_refused(c, r[i], "no-such-blob");
+	ask_refused(c, got, "no-such-message");
+}
+
+void
+other_subscriptions_apart(struct ck *c)
+{
+	char		*name = ask_box_name(c, "apart");
+	struct lines	*l;
+	const char	*s;
+	int		 i;
+
+	other_needed(c);
+	other_subscription(c, "add", name);
+	l = ask_lines(c, ask_get(c, "/accounts/%s/mailboxes",
+	    c->run->acct2));
+	other_subscription(c, "remove", name);
+	for (i = 0; i < l->n; i++)
+		if ((s = val_text(l->row[i], "name")) != NULL &&
+		    strcmp(s, name) == 0)
+			check_fail_at(c, l->a, "the second account has "
+			    "subscribed to it, too");
+}
+
+static struct answer *
+other_annotate(struct ck *c, const char *acct, const char *json)
+{
+	return ask_do(c, "POST", check_text(c, "/accounts/%s/metadata",
+	    acct), json);
+}
+
+/* Those of an account itself, and of another's mailbox. */
+void
+other_metadata_apart(struct ck *c)
+{
+	struct box	*a;
+	struct lines	*l;
+	struct answer	*r;
+	const char	*s;
+	char		*entry;
+	int		 i;
+
+	other_needed(c);
+	entry = check_text(c, "/private/vendor/%s", ask_box_name(c, "apart"));
+	ask_ok(c, other_annotate(c, c->run->acct, check_text(c,
+	    "{\"set\":{\"%s\":\"of the first\"}}", entry)));
+	l = ask_lines(c, ask_get(c, "/accounts/%s/metadata?mailbox=",
+	    c->run->acct2));
+	ask_ok(c, other_annotate(c, c->run->acct, check_text(c,
+	    "{\"set\":{\"%s\":null}}", entry)));
+	for (i = 0; i < l->n; i++)
+		if ((s = val_text(l->row[i], "entry")) != NULL &&
+		    strcmp(s, entry) == 0)
+			check_fail_at(c, l->a, "the second account has %s, "
+			    "too", entry);
+	a = ask_box(c, "apart");
+	if (other_has(c, c->run->acct2, a))
+		return;
+	r = other_annotate(c, c->run->acct2, check_text(c,
+	    "{\"mailbox\":\"%s\",\"set\":{\"/private/comment\":\"x\"}}",
+	    a->id));
+	ask_refused(c, r, "no-such-mailbox");
 }
 
 void

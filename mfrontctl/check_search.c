@@ -172,6 +172,34 @@ search_must(struct ck *c, const struct box *b, const struct uids *u,
 			    f->sure.u[i]);
 }
 
+/* What is asked of the first and the fourth alone. */
+static const char *
+search_among(struct ck *c, const struct uids *u, const char *more)
+{
+	return check_text(c, "{\"uids\":\"%u,%u\"%s}", u->u[0], u->u[3],
+	    more);
+}
+
+void
+search_uids(struct ck *c)
+{
+	struct uids	 u;
+	struct box	*b = search_box(c, &u);
+	struct found	*f = search(c, b, search_among(c, &u, ""));
+	uint64_t	 n;
+	uint32_t	 i;
+	int		 here;
+
+	for (i = 0; i < u.n; i++) {
+		here = ask_in(&f->sure, u.u[i]) || ask_in(&f->maybe, u.u[i]);
+		if (here != (i == 0 || i == 3))
+			check_fail(c, "uid %u is %sfound", u.u[i], here ? "" :
+			    "not ");
+	}
+	if (!val_number(f->l->header, "total", UINT32_MAX, &n) || n != 2)
+		check_fail(c, "total is not 2");
+}
+
 static const struct query {
 	const char	*key;
 	const char	*query;
@@ -425,6 +453,19 @@ search_order(struct ck *c, const struct box *b, const struct uids *u,
 			    f->order.u[i], i + 1, u->u[places[i] - '1']);
 }
 
+static void
+search_order_among(struct ck *c, const struct box *b, const struct uids *u,
+    const char *by)
+{
+	struct found *f;
+
+	f = search(c, b, search_among(c, u, check_text(c,
+	    ",\"sort\":[{\"by\":\"%s\"}]", by)));
+	if (f->order.n != 2 || !ask_in(&f->order, u->u[0]) ||
+	    !ask_in(&f->order, u->u[3]))
+		check_fail(c, "not those of uids alone are in the order");
+}
+
 void
 search_sort(struct ck *c)
 {
@@ -452,6 +493,7 @@ search_sort(struct ck *c)
 		search_order(c, b, &u, orders[i].by, "", orders[i].up);
 		search_order(c, b, &u, orders[i].by, ",\"reverse\":true",
 		    orders[i].down);
+		search_order_among(c, b, &u, orders[i].by);
 		n++;
 	}
 	if (n == 0)
@@ -530,6 +572,26 @@ search_threads(struct ck *c, struct box *b, const struct uids *u,
 		    "alone", u->u[0]);
 }
 
+static void
+search_threads_among(struct ck *c, struct box *b, const struct uids *u,
+    const char *algorithm)
+{
+	struct found	*f;
+	struct val	*t;
+	struct uids	 seen = { check_alloc(c, sizeof(uint32_t) * N), 0 };
+	int		 i;
+
+	f = search(c, b, search_among(c, u, check_text(c,
+	    ",\"thread\":\"%s\"", algorithm)));
+	for (i = 0; i < f->l->n; i++)
+		if ((t = val_typed(f->l->row[i], "thread", VAL_ARRAY)) !=
+		    NULL)
+			search_tree(c, t, &seen, 0);
+	if (seen.n != 2 || !ask_in(&seen, u->u[0]) ||
+	    !ask_in(&seen, u->u[3]))
+		check_fail(c, "not those of uids alone are in threads");
+}
+
 void
 search_thread(struct ck *c)
 {
@@ -544,8 +606,10 @@ search_thread(struct ck *c)
 	b = search_box(c, &u);
 	for (v = v->first; v != NULL; v = v->next)
 		if (v->type == VAL_TEXT && (strcmp(v->s, "references") == 0 ||
-		    strcmp(v->s, "orderedsubject") == 0))
+		    strcmp(v->s, "orderedsubject") == 0)) {
 			search_threads(c, b, &u, v->s);
+			search_threads_among(c, b, &u, v->s);
+		}
 	ask_refused(c, search_ask(c, b, "{\"thread\":\"colour\"}"),
 	    "bad-request unsupported-search unknown-parameter");
 }

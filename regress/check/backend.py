@@ -133,6 +133,27 @@ BREAKS = {
     'batch-modseq-each': ['batch'],
     'parts-ignored': ['batch-parts'],
     'scram-new-salt': ['scram'],
+    'batch-contents-for-all': ['batch-apart'],
+    'cache-for-all': ['cache-apart'],
+    'metadata-shared': ['metadata-apart'],
+    'subscriptions-shared': ['subscriptions-apart'],
+    'batch-twice': ['key-batch'],
+    'blob-any-body': ['key-batch'],
+    'dict-twice': ['key-dict'],
+    'metadata-twice': ['key-metadata'],
+    'subscribe-twice': ['key-subscriptions'],
+    'batch-vanished-untold': ['batch'],
+    'batch-dated-now': ['batch'],
+    'batch-size-wrong': ['batch'],
+    'batch-no-event': ['events-told'],
+    'blob-unread': ['blob'],
+    'metadata-no-event': ['events-account'],
+    'dict-small': ['dict-size'],
+    'rename-subscription': ['subscriptions-renamed'],
+    'search-of-all': ['search-uids'],
+    'sort-of-all': ['sort'],
+    'thread-of-all': ['thread'],
+    'quota-only-grows': ['quota-used'],
 }
 broken = None
 
@@ -249,10 +270,16 @@ class Mailbox:
 
 
 class Account:
+    everybodys = {}, set()
+
     def __init__(self, name):
         self.name, self.boxes, self.contents = name, {}, set()
         self.cache, self.subscribed = {}, set()
-        self.dict, self.metadata = {}, {}
+        self.dict, self.metadata, self.most = {}, {}, 0
+        if broken == 'metadata-shared':
+            self.metadata = self.everybodys[0]
+        if broken == 'subscriptions-shared':
+            self.subscribed = self.everybodys[1]
         self.counter = int(time.time())
         self.past = {}
         self.make('INBOX', [])
@@ -279,7 +306,7 @@ class Store:
     def __init__(self):
         self.lock = threading.Condition(threading.RLock())
         self.accounts, self.contents, self.keys = {}, {}, {}
-        self.events, self.dropped = [], 0
+        self.events, self.dropped, self.used = [], 0, set()
 
     def account(self, name):
         if name not in self.accounts:
@@ -315,10 +342,11 @@ class Store:
             # later ones are quicker, as it happens
             self.pause(0.001 if uid % 4 else 0.02)
         m.messages[uid] = Message(content, m.keep(flags), date, modseq)
+        self.used.add(content)
         return uid
 
-    def changed(self, account, m, before):
-        if m.modseq != before:
+    def changed(self, account, m, before, told=True):
+        if m.modseq != before and told:
             self.tell(account, m)
         return {'mailbox': m.id, 'modseq_before': before,
                 'modseq': m.modseq}
@@ -428,6 +456,8 @@ def rename(q, a):
     if not moved:
         raise Problem(404, 'no-such-mailbox')
     names = {m.name: new + m.name[len(old):] for m in moved}
+    if broken == 'rename-subscription':
+        a.subscribed = {names.get(n, n) for n in a.subscribed}
     if any(a.named(n) for n in names.values()):
         raise Problem(409, 'exists')
     for m in moved:
@@ -535,7 +565,8 @@ def listing(q, a, m):
 
 def content(q, a, ident):
     if ident not in store.contents or (
-            ident not in a.contents and broken != 'contents-for-all'):
+            ident not in a.contents and broken != 'contents-for-all') or (
+            broken == 'blob-unread' and ident not in store.used):
         raise Problem(404, 'no-such-message')
     data = store.contents[ident]
     r = re.match(r'bytes=(\d*)-(\d*)$', q.headers.get('Range', ''))
@@ -554,7 +585,8 @@ def content(q, a, ident):
 
 
 def summary(q, a, ident):
-    if ident not in a.contents:
+    if ident not in (store.contents if broken == 'cache-for-all' else
+                     a.contents):
         raise Problem(404, 'no-such-message')
     q.cache_of(a)[ident] = q.body.decode()
     if broken == 'cache-is-change':
@@ -883,6 +915,9 @@ def search(q, a, m):
     seen = m.__dict__.setdefault('stale', {})
     key = json.dumps(b)
     uids = named(b.get('uids', '1:4294967295'), m.messages)
+    if broken == ('sort' if 'sort' in b else 'thread' if 'thread' in b
+                  else 'search') + '-of-all':
+        uids = sorted(m.messages)
     uids = [u for u in uids if match(u, m.messages[u])]
     if broken == 'search-stale' and 'flag' in key:
         uids = seen.setdefault('flag', [])
@@ -941,6 +976,8 @@ def get_value(q, a, key):
 
 def put_value(q, a, key):
     compare(q, values_of(a).get(key))
+    if broken == 'dict-small' and len(q.body) > 100:
+        raise Problem(413, 'too-large')
     values_of(a)[key] = etag_of(a, key, q.body), q.body
     return value({'etag': values_of(a)[key][0]})
 
@@ -964,8 +1001,11 @@ def quota(q, a):
     all_of = [x for m in a.boxes.values() for x in m.messages.values()]
     if broken == 'quota-still':
         all_of = []
+    n = a.most = max(len(all_of), a.most)
+    if broken != 'quota-only-grows':
+        n = len(all_of)
     return value({'roots': [{
-        'name': '', 'messages': {'used': len(all_of), 'limit': None},
+        'name': '', 'messages': {'used': n, 'limit': None},
         'storage': {'used': sum(len(store.contents[x.content])
                                 for x in all_of), 'limit': 1 << 40}}]})
 
@@ -994,7 +1034,8 @@ def set_metadata(q, a):
         if broken == 'metadata-halves':
             a.metadata[key] = dict(new)
     a.metadata[key] = new
-    store.tell(a)
+    if broken != 'metadata-no-event':
+        store.tell(a)
     return NOTHING
 
 
@@ -1016,10 +1057,12 @@ def piece_of(part):
 def batch(q, a, m):
     b = want(q.json(), [], ['append', 'expunge'])
     before, rows, new = m.modseq, [], []
+    known = store.contents if broken == 'batch-contents-for-all' else \
+        a.contents
     for i, one in enumerate(b.get('append') or []):
         want(one, [], ['id', 'parts', 'flags', 'date', 'cache'])
         parts = one.get('parts') or [{'id': one.get('id')}]
-        if any(p['id'] not in a.contents for p in parts):
+        if any(p['id'] not in known for p in parts):
             raise Problem(404, 'no-such-blob')
         new.append((store.content(a, b''.join(map(piece_of, parts))), one))
         if broken == 'batch-halves':
@@ -1029,14 +1072,19 @@ def batch(q, a, m):
     for i, (ident, one) in enumerate(new):
         if broken == 'batch-modseq-each':
             m.modseq += 1
-        uid = store.add(a, m, ident, one.get('flags') or [],
-                        one.get('date') or now(), m.modseq)
-        rows.append({'index': i, 'uid': uid, 'id': ident,
-                     'size': len(store.contents[ident])})
+        date = None if broken == 'batch-dated-now' else one.get('date')
+        uid = store.add(a, m, ident, one.get('flags') or [], date or now(),
+                        m.modseq)
+        size = len(store.contents[ident])
+        rows.append({'index': i, 'uid': uid, 'id': ident, 'size':
+                     size + 1 if broken == 'batch-size-wrong' else size})
     store.vanish(m, gone)
     if gone:
         rows.append({'vanished': text_of(gone)})
-    return lines({'change': store.changed(a, m, before),
+    if broken == 'batch-vanished-untold':
+        m.vanished = [v for v in m.vanished if v[1] not in gone]
+    return lines({'change': store.changed(a, m, before, broken !=
+                                          'batch-no-event'),
                   'uidvalidity': m.uidvalidity}, rows)
 
 
@@ -1055,6 +1103,12 @@ def scram(q):
                   'salt': text(salt), 'iterations': 4096,
                   'stored_key': text(os.urandom(32)),
                   'server_key': text(os.urandom(32))})
+
+
+# calls whose keys are not looked at, if that is broken
+KEYLESS = {'batch-twice': batch, 'blob-any-body': blob,
+           'dict-twice': put_value, 'metadata-twice': set_metadata,
+           'subscribe-twice': subscriptions}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -1204,7 +1258,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rows, self.old_rows = {}, {}
         key = self.headers.get('Idempotency-Key')
         if key is None or self.command == 'GET' or \
-                func in (recipients, scram, search):
+                func in (recipients, scram, search, KEYLESS.get(broken)):
             return func(self, *self.arguments(found))
         name = (found[0][1] if found else None, key)
         what = hashlib.sha256(repr((self.command, self.path)).encode() +
