@@ -28,7 +28,7 @@ static const struct st_error errors[ST_CODE_MAX] = {
 	[ST_NO_SUCH_MAILBOX] = { "no-such-mailbox", 404, "NONEXISTENT",
 	    "550 5.1.1", "SYS/PERM", 0, "No such mailbox" },
 	[ST_NO_SUCH_TARGET] = { "no-such-target", 404, "TRYCREATE",
-	    "550 5.1.1", "SYS/PERM", 0, "No such target mailbox" },
+	    "451 4.3.2", "SYS/PERM", 0, "No such target mailbox" },
 	[ST_NO_SUCH_MESSAGE] = { "no-such-message", 404, "EXPUNGEISSUED",
 	    "550 5.1.1", "SYS/PERM", 0, "The message is gone" },
 	[ST_UNKNOWN_RECIPIENT] = { "unknown-recipient", 404, "",

@@ -57,17 +57,12 @@ pop3_err(struct pop3 *p, const char *code, const char *text)
 		(void)io_printf(&p->ls.io, "-ERR %s\r\n", clean);
 }
 
-/*
- * A message that went meanwhile is nothing to alert anybody of, as SYS/PERM
- * would (RFC 3206, 4): at the next login it is not listed.
- */
 void
 pop3_err_st(struct pop3 *p, enum st_code code)
 {
 	const struct st_error *e = st_error(code);
 
-	pop3_err(p, code == ST_NO_SUCH_MESSAGE ? "SYS/TEMP" : e->pop3,
-	    e->text);
+	pop3_err(p, e->pop3, e->text);
 }
 
 /* A mistake of the client's; too many end the session. */

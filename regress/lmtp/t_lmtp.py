@@ -596,7 +596,7 @@ class Data(Lmtp):
                  ('NO_SUCH_ACCOUNT', '550 5.1.1'), ('OK', '250 2.0.0'),
                  ('TOO_LARGE', '552 5.3.4'), ('STORAGE_FULL', '452 4.3.1'),
                  ('INTERNAL', '451 4.3.0'), ('NOT_PERMITTED', '550 5.2.1'),
-                 ('NO_SUCH_TARGET', '451 4.3.0'), ('OK', '250 2.0.0'))
+                 ('NO_SUCH_TARGET', '451 4.3.2'), ('OK', '250 2.0.0'))
         self.mail(c, *['r%d@localhost' % n for n in range(len(codes))])
         for h, address in self.people.handles.items():
             self.engine.codes[h] = codes[int(address[1:2])][0]

@@ -597,7 +597,7 @@ class Transaction(Pop3):
         del self.engine.messages[120]
         self.assertEqual('+OK 3 906', c.cmd('STAT'))
         self.assertEqual(message(1, 301), self.retr(c, 1))
-        self.assertIn('gone', self.err(c.cmd('RETR 2'), 'SYS/TEMP'))
+        self.assertIn('gone', self.err(c.cmd('RETR 2'), 'SYS/PERM'))
         self.assertEqual(message(3, 303), self.retr(c, 3))
         self.err(c.cmd('RETR 4'))
 
@@ -607,7 +607,7 @@ class Transaction(Pop3):
         c = self.login()
         self.assertEqual(message(1, 301), self.retr(c, 1))
         del self.engine.messages[120]
-        self.assertIn('gone', self.err(c.cmd('RETR 2'), 'SYS/TEMP'))
+        self.assertIn('gone', self.err(c.cmd('RETR 2'), 'SYS/PERM'))
         self.assertEqual(message(3, 303), self.retr(c, 3))
 
     def test_idle(self):
