@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from searching import ALL, Between, Passing, Searching  # noqa: E402
+from searching import ALL, Between, Passing, Searching, everywhere  # noqa: E402
 from store import SANITIZED                             # noqa: E402
 from whole import SLOW, private_dirty, sanitized        # noqa: E402
 from words import Text                                  # noqa: E402
@@ -386,6 +386,14 @@ class Index(IndexHouse):
         self.assertEqual(puts, Full.puts)
         self.assertEqual(2, self.house.log().count('event=index failed'))
 
+    def flag(self, c, uid):
+        if 'write' in self.capabilities:
+            c.ok('UID STORE %d +FLAGS.SILENT (\\Flagged)' % uid)
+            return
+        box = self.direct.mailbox('joe')['id']
+        self.direct.patch('joe', box, uids=str(uid), add=['\\Flagged'])
+
+    @everywhere
     @atf.timeout(300)
     def test_progress(self):
         """a long search: the client is told how far it is; others, of the
@@ -407,7 +415,7 @@ class Index(IndexHouse):
         idle = idler.idle()
         tag = c.begin('UID SEARCH TEXT "no such text"')
         other.ok('NOOP')
-        other.ok('UID STORE 3 +FLAGS.SILENT (\\Flagged)')
+        self.flag(other, 3)
         r = idler.wait_for('FETCH')
         self.assertEqual(3, r.number)
         r = c.wait_for('OK', timeout=20)

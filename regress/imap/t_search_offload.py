@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from common import StoreHouse                           # noqa: E402
 from searching import ALL, Between, Searching           # noqa: E402
 import atf                                              # noqa: E402
 
@@ -241,23 +242,22 @@ class Numbers(Searching):
         self.assertEqual(0, self.stat('searches-refused'))
 
 
-class Results(Searching):
+class Results(StoreHouse):
     """ESEARCH (RFC 4731) and SEARCHRES (RFC 5182)"""
 
     def setUp(self):
         super().setUp()
-        self.begin()
-        self.c = self.imap()
-        rnd = random.Random(3)
-        self.letters = [t_search.Letter(rnd) for _ in range(9)]
-        for m in self.letters:
-            self.c.append('INBOX', m.bytes)
-        self.c.ok('SELECT INBOX')
-        self.c.ok('STORE 2,4 +FLAGS (\\Deleted)')
-        self.c.ok('EXPUNGE')
+        self.begin(prepare=self.fill)
+        self.c = self.imap(select='INBOX')
         self.c.learn()
-        # 1 3 5 6 7 8 9
-        self.c.ok('STORE 2:4,7 +FLAGS (\\Flagged)')
+
+    def fill(self, client):
+        """1 3 5 6 7 8 9, of which the messages 2:4,7 have the flag"""
+        box, rnd = client.mailbox('joe')['id'], random.Random(3)
+        for uid in range(1, 10):
+            client.add('joe', box, t_search.Letter(rnd).bytes,
+                       flags=['\\Flagged'] if uid in (3, 5, 6, 9) else [])
+        client.expunge('joe', box, '2,4')
 
     def esearch(self, text, uid=False):
         return self.c.ok('UID ' * uid + text).esearch(uid)

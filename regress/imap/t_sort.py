@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import random
+import re
 import sys
 import unicodedata
 
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from common import LEVEL                                # noqa: E402
 from imapclient import set_of                           # noqa: E402
-from searching import ALL, Between, OFFLOAD, Searching  # noqa: E402
+from searching import ALL, Between, OFFLOAD, Searching, everywhere  # noqa: E402
 import atf                                              # noqa: E402
 
 WORDS = ('apple', 'Banana', 'banana split', '\u00e9clair', 'Zebra', 'zeal',
@@ -250,8 +251,9 @@ class Sort(Sorting):
         self.checks(5)
         self.assertEqual(0, self.stat('searches-refused'))
 
-    def test_forms(self):
-        """MODSEQ, what is empty, what is none"""
+    @everywhere
+    def test_modseq(self):
+        """MODSEQ, of all that is told, or of the one that is"""
         self.begin_sort(6, 12)
         c = self.c
         c.ok('STORE 3 +FLAGS (x)')
@@ -266,6 +268,16 @@ class Sort(Sorting):
             'MODSEQ 1' % found[0]).esearch())
         self.assertEqual(([], None), c.ok(
             'SORT (SIZE) UTF-8 DRAFT MODSEQ 1').one('SORT').data)
+
+    @everywhere
+    def test_forms(self):
+        """what is ordered, what is empty, what is none"""
+        self.begin_sort(6, 12)
+        c = self.c
+        self.check([('SUBJECT', False), ('SIZE', True)])
+        r = c.ok('UID THREAD REFERENCES UTF-8 ALL').one('THREAD')
+        self.assertEqual(sorted(self.letters), sorted(
+            map(int, re.findall(rb'\d+', r.raw))))
         c.no('SORT (SIZE) KOI8-R ALL', code='BADCHARSET')
         c.no('THREAD REFERENCES KOI8-R ALL', code='BADCHARSET')
         c.ok('CREATE empty')
