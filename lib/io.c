@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -451,7 +452,7 @@ io_tls_client(struct io *io, struct tls_config *conf, const char *name)
 		io_abort(io, "TLS set-up failed");
 		return -1;
 	}
-	io->flags |= IO_HANDSHAKE;
+	io->flags |= IO_HANDSHAKE | IO_CLIENT;
 	io_set_read(io);
 	io_kick(io);
 	return 0;
@@ -482,9 +483,28 @@ io_event(int fd, short ev, void *arg)
 		io_read(io);
 }
 
+/*
+ * Why it ended, in TLS's own words where we are the client: who has to mend
+ * a certificate must know what is wrong with it.
+ */
+static const char *
+io_reason(struct io *io)
+{
+	static char	 text[256];
+	const char	*why = io->why != NULL ? io->why : "closed", *error;
+
+	if ((io->flags & (IO_CLIENT | IO_CLOSING)) != IO_CLIENT ||
+	    io->tls == NULL || (error = tls_error(io->tls)) == NULL)
+		return why;
+	snprintf(text, sizeof(text), "%s: %s", why, error);
+	return text;
+}
+
 static void
 io_destroy(struct io *io)
 {
+	const char *why = io_reason(io);
+
 	/* what ended it may have queued it once more */
 	if (io->flags & IO_QUEUED)
 		TAILQ_REMOVE(&turn, io, entry);
@@ -503,7 +523,7 @@ io_destroy(struct io *io)
 	ibuf_wipe(&io->out);
 	/* whatever the owner calls now does nothing */
 	io->flags |= IO_DEAD | IO_QUEUED | IO_EOF | IO_PAUSED;
-	io->ops->closed(io, io->why != NULL ? io->why : "closed");
+	io->ops->closed(io, why);
 }
 
 /* What one connection has to do at the end of a turn. */

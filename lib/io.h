@@ -61,7 +61,8 @@ enum io_flag {
 	IO_SECRET	= 0x1000,	/* wipe what was read: not logged in */
 	IO_HELD		= 0x2000,	/* the peer's end has to wait */
 	IO_LAST_WORD	= 0x4000,	/* see io_last_word() */
-	IO_DEAF		= 0x8000	/* the peer reads no more */
+	IO_DEAF		= 0x8000,	/* the peer reads no more */
+	IO_CLIENT	= 0x10000	/* of TLS: its server is ours to mend */
 };
 
 struct io {

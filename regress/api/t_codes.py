@@ -2,31 +2,21 @@
 """The table of mfront-storage(7)'s ERROR CODES, on the wire: a storage in
 memory refuses with each code what IMAP, LMTP and POP3 ask of it."""
 
-import importlib.util
 import os
 import sys
 import tempfile
-import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'house'))
 
 import atf                                              # noqa: E402
 import page                                             # noqa: E402
+from played import load, serve                          # noqa: E402
 from whole import PASSWORD, WholeTest                   # noqa: E402
 
 TABLE = [row[:2] + ['' if cell == '\\(en' else cell for cell in row[2:]]
          for row in list(page.columns('ERROR CODES'))[1:]]
 MAIL = 'Subject: x\r\n\r\nx\r\n'
-
-
-def load():
-    """regress/check's backend: the folder house has one of that name"""
-    spec = importlib.util.spec_from_file_location(
-        'played', os.path.join(HERE, '..', 'check', 'backend.py'))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Refusing:
@@ -47,8 +37,6 @@ class Refusing:
         self.instead(p.content, self.contents)
         self.store_one, p.store_one = p.store_one, self.rows
         self.server = p.Server(path, p.Handler)
-        threading.Thread(target=self.server.serve_forever,
-                         daemon=True).start()
 
     def instead(self, old, new, path=None):
         def call(*args):
@@ -98,8 +86,7 @@ class Codes(WholeTest):
         os.chmod(top.name, 0o755)
         path = os.path.join(top.name, 'sock')
         self.backend = Refusing(path)
-        self.addCleanup(self.backend.server.server_close)
-        self.addCleanup(self.backend.server.shutdown)
+        serve(self, self.backend.server)
         os.chmod(path, 0o666)
         self.begin(storage='storage "main" url "unix:%s:/v1"' % path,
                    auth='auth storage', listen=('imap', 'pop3', 'lmtp'),
