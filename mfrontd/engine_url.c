@@ -480,23 +480,6 @@ eurl_connect_failed(struct proc_peer *p, struct imsg *msg, const void *arg)
 		epool_dispatch(st);
 }
 
-/* What the connector was asked for is lost with it: ask its successor. */
-void
-eurl_connector_down(struct proc_peer *p)
-{
-	struct estorage	*st;
-	struct wanted	*w;
-	struct eurl	*u;
-	uint32_t	 i = 0;
-	int		 probe;
-
-	while ((w = slots_each(&wanted, &i)) != NULL)
-		if (w->gen == p->gen)
-			(void)wanted_done(w->req, &u, &probe);
-	TAILQ_FOREACH(st, &estorages, entry)
-		epool_dispatch(st);
-}
-
 void
 eurl_connector_up(void)
 {
@@ -510,6 +493,24 @@ eurl_connector_up(void)
 				eurl_ask(u, 1);
 		epool_dispatch(st);
 	}
+}
+
+/*
+ * What the connector was asked for is lost with it: ask its successor, which
+ * may have come before we saw that it is gone.
+ */
+void
+eurl_connector_down(struct proc_peer *p)
+{
+	struct wanted	*w;
+	struct eurl	*u;
+	uint32_t	 i = 0;
+	int		 probe;
+
+	while ((w = slots_each(&wanted, &i)) != NULL)
+		if (w->gen == p->gen)
+			(void)wanted_done(w->req, &u, &probe);
+	eurl_connector_up();
 }
 
 /* configuration */

@@ -235,6 +235,20 @@ class Pool(EngineTest):
         self.assertEqual(['n'], self.arrive(1))
         self.result(req=1)
 
+    def test_connector_before(self):
+        """and one that came before the end of the other was seen"""
+        from backend import Backend, WRITE
+        self.prepare = lambda: setattr(self.backend, 'run', lambda: None)
+        self.begin(up=False)
+        old = self.backend.connector
+        self.assertEqual(0, old.recv(10 * SLOW).url)
+        self.backend = Backend(self.engine.peer('connector'), WRITE)
+        self.backend.start()
+        self.addCleanup(self.backend.close)
+        old.close()
+        self.assertEqual(0, self.backend.asked.get(timeout=5 * SLOW))
+        self.is_up()
+
 
 if __name__ == '__main__':
     atf.main()
