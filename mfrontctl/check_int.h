@@ -28,6 +28,7 @@
 #define UID_MAX		UINT32_C(4294967294)
 #define MODSEQ_MAX	UINT64_C(9007199254740991)
 #define STEM		"mfrontctl-check-"	/* all our mailboxes begin so */
+#define ENTRY_STEM	"/private/vendor/"	/* our entries, before it */
 
 struct ck;
 

@@ -1,7 +1,7 @@
 /*
  * What checks that failed, or a broken storage by another way or another
- * name, left of ours: mailboxes, subscriptions, small values, in both
- * accounts.
+ * name, left of ours: mailboxes, subscriptions, small values, annotations of
+ * the account, in both accounts.
  */
 #include <string.h>
 
@@ -13,10 +13,11 @@
 static const char *
 left_ours(struct ck *c, struct val *row, const char *member)
 {
-	const char *s = val_text(row, member);
+	const char	*s = val_text(row, member), *stem = c->run->stem;
+	size_t		 n = *member == 'e' ? strlen(ENTRY_STEM) : 0;
 
-	return s != NULL && strncmp(s, c->run->stem,
-	    strlen(c->run->stem)) == 0 ? s : NULL;
+	return s != NULL && strncmp(s, ENTRY_STEM, n) == 0 &&
+	    strncmp(s + n, stem, strlen(stem)) == 0 ? s : NULL;
 }
 
 /* The rows of a list; NULL: there is no such account. */
@@ -51,6 +52,14 @@ left_key(struct ck *c, const char *acct, struct val *row)
 }
 
 static void
+left_entry(struct ck *c, const char *acct, struct val *row)
+{
+	ask_do(c, "POST", check_text(c, "/accounts/%s/metadata", acct),
+	    check_text(c, "{\"set\":{%s:null}}", ask_quoted(c,
+	    val_text(row, "entry"))));
+}
+
+static void
 left_all(struct ck *c, const char *acct, const char *rest,
     const char *member, void (*drop)(struct ck *, const char *,
     struct val *))
@@ -65,7 +74,8 @@ left_all(struct ck *c, const char *acct, const char *rest,
 			if (name != NULL && k == TRIES)
 				check_fail_at(c, l->a, "the %s \"%s\" was "
 				    "left behind", *member == 'n' ?
-				    "mailbox" : "value", name);
+				    "mailbox" : *member == 'e' ?
+				    "annotation" : "value", name);
 			if (name == NULL)
 				continue;
 			drop(c, acct, l->row[i]);
@@ -88,13 +98,14 @@ left_mailboxes2(struct ck *c)
 		    left_mailbox);
 }
 
+/* A call that no check has tried need not be there. */
 static int
-left_had_keys(struct ck *c)
+left_tried(struct ck *c, enum st_cap cap)
 {
 	size_t i;
 
 	for (i = 0; i < nchecks; i++)
-		if (checks[i].group == CAP_DICT &&
+		if (checks[i].group == (int)cap &&
 		    c->run->results[i].verdict != CHECK_NONE)
 			return 1;
 	return 0;
@@ -103,7 +114,7 @@ left_had_keys(struct ck *c)
 static void
 left_values(struct ck *c)
 {
-	if (left_had_keys(c))
+	if (left_tried(c, CAP_DICT))
 		left_all(c, c->run->acct, check_text(c, "dict?prefix=%s",
 		    c->run->stem), "key", left_key);
 }
@@ -111,9 +122,25 @@ left_values(struct ck *c)
 static void
 left_values2(struct ck *c)
 {
-	if (c->run->acct2 != NULL && left_had_keys(c))
+	if (c->run->acct2 != NULL && left_tried(c, CAP_DICT))
 		left_all(c, c->run->acct2, check_text(c, "dict?prefix=%s",
 		    c->run->stem), "key", left_key);
+}
+
+static void
+left_entries(struct ck *c)
+{
+	if (left_tried(c, CAP_METADATA))
+		left_all(c, c->run->acct, "metadata?mailbox=", "entry",
+		    left_entry);
+}
+
+static void
+left_entries2(struct ck *c)
+{
+	if (c->run->acct2 != NULL && left_tried(c, CAP_METADATA))
+		left_all(c, c->run->acct2, "metadata?mailbox=", "entry",
+		    left_entry);
 }
 
 /* Where one cannot be done the others are. */
@@ -121,7 +148,8 @@ void
 check_left(struct check_run *run)
 {
 	static void (*const steps[])(struct ck *) = { left_mailboxes,
-	    left_mailboxes2, left_values, left_values2 };
+	    left_mailboxes2, left_values, left_values2, left_entries,
+	    left_entries2 };
 	struct ck	c;
 	size_t		i;
 

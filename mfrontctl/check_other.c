@@ -502,7 +502,7 @@ other_metadata_apart(struct ck *c)
 	int		 i;
 
 	other_needed(c);
-	entry = check_text(c, "/private/vendor/%s", ask_box_name(c, "apart"));
+	entry = check_text(c, ENTRY_STEM "%s", ask_box_name(c, "apart"));
 	ask_ok(c, other_annotate(c, c->run->acct, check_text(c,
 	    "{\"set\":{\"%s\":\"of the first\"}}", entry)));
 	l = ask_lines(c, ask_get(c, "/accounts/%s/metadata?mailbox=",

@@ -136,6 +136,7 @@ BREAKS = {
     'batch-contents-for-all': ['batch-apart'],
     'cache-for-all': ['cache-apart'],
     'metadata-shared': ['metadata-apart'],
+    'metadata-of-one': ['metadata-apart'],
     'subscriptions-shared': ['subscriptions-apart'],
     'batch-twice': ['key-batch'],
     'blob-any-body': ['key-batch'],
@@ -1011,6 +1012,9 @@ def quota(q, a):
 
 
 def get_metadata(q, a):
+    if broken == 'metadata-of-one' and a.name == 'other':
+        return 200, 'application/x-ndjson', \
+            b'{"header":true}\n{"end":false,"code":"internal"}\n'
     key = q.query.get('mailbox', '')
     return lines({'applied': {'mailbox': key}}, [
         {'mailbox': key, 'entry': e, 'value': v}

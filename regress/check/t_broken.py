@@ -57,19 +57,23 @@ class Broken(unittest.TestCase):
         self.peer.ask('POST', path + '/subscriptions',
                       {'add': ['Mine', 'Gone']})
         self.peer.ask('PUT', path + '/dict/mine', b'value')
+        self.peer.ask('POST', path + '/metadata',
+                      {'set': {'/private/comment': 'mine'}})
 
     def kept(self):
         """What is in the accounts; INBOX itself may be what is broken"""
         return [(account, sorted((row['name'], row.get('subscribed'))
                                  for row in self.rows(account, 'mailboxes')
                                  if row['name'] != 'INBOX'),
-                 sorted(row['key'] for row in self.rows(account, 'dict')))
+                 sorted(row['key'] for row in self.rows(account, 'dict')),
+                 sorted(row['entry'] for row in self.rows(
+                     account, 'metadata?mailbox=')))
                 for account in ACCOUNTS]
 
     def rows(self, account, what):
         lines = self.peer.ask('GET', '/accounts/%s/%s' % (account, what))
-        return [row for row in lines.raw_lines() if 'name' in row or
-                'key' in row]
+        return [row for row in lines.raw_lines()
+                if {'name', 'key', 'entry'} & set(row)]
 
     def end(self):
         self.backend.kill()
