@@ -290,6 +290,7 @@ iop_ok(struct iop *op, const char *fmt, ...)
 	va_list		 ap;
 	const char	*code = op->expunged ? "EXPUNGEISSUED" : NULL;
 
+	lsession_good(&op->s->ls);
 	va_start(ap, fmt);
 	iop_end(op, " OK ", code, fmt, ap);
 	va_end(ap);
@@ -300,6 +301,7 @@ iop_ok_code(struct iop *op, const char *code, const char *fmt, ...)
 {
 	va_list ap;
 
+	lsession_good(&op->s->ls);
 	va_start(ap, fmt);
 	iop_end(op, " OK ", code, fmt, ap);
 	va_end(ap);
@@ -343,6 +345,13 @@ iop_bad(struct iop *op, const char *text)
 
 	iop_bad_fmt(op, "%s", text);
 	imap_count_bad(s);
+}
+
+void
+iop_bad_number(struct iop *op, const char *text)
+{
+	imap_counts.bad++;
+	iop_bad_fmt(op, "%s", text);
 }
 
 void
@@ -501,12 +510,23 @@ imap_goodbye(struct lsession *ls, const char *text)
 	lsession_end(ls, text);
 }
 
+/* Is it the client who has to go on? */
+static int
+imap_listens(const struct imap *s)
+{
+	return (s->ls.io.flags & IO_PAUSED) == 0 &&
+	    (s->op == NULL || s->op->input != NULL);
+}
+
 static void
 imap_timeout(struct lsession *ls, enum ltimeout what)
 {
 	struct imap *s = (struct imap *)ls;
 
-	if (what == LT_COMMAND || what == LT_BACKEND) {
+	if (what == LT_COMMAND && imap_listens(s)) {
+		imap_bye(s, "", "The command did not come to its end in time");
+		lsession_end(ls, "command timeout");
+	} else if (what == LT_COMMAND || what == LT_BACKEND) {
 		imap_bye(s, "[UNAVAILABLE] ", "No answer in time");
 		lsession_end(ls, "command timeout");
 	} else {

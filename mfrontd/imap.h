@@ -151,6 +151,8 @@ void	 iop_ok_code(struct iop *, const char *, const char *, ...)
 void	 iop_no(struct iop *, const char *, const char *, ...)
 	    __attribute__((__format__ (printf, 3, 4)));
 void	 iop_bad(struct iop *, const char *);
+/* The same of what was right when it was sent: it is not counted. */
+void	 iop_bad_number(struct iop *, const char *);
 /* NO with what a storage's error becomes in IMAP. */
 void	 iop_fail(struct iop *, enum st_code, const char *);
 /* An error, if it is one, ends the command; returns 1 then. */

@@ -348,7 +348,11 @@ imap_data(struct lsession *ls, const uint8_t *p, size_t len)
 		if (n == 0 && s->op == op && s->input == was)
 			return used;
 	}
-	if (s->op == NULL && s->input == INPUT_LINE)
+	if (s->op != NULL)
+		return used;
+	if (s->input == INPUT_LINE && !s->refusing && ibuf_size(&s->cmd) == 0)
 		lsession_timeout(ls, LT_IDLE);
+	else
+		lsession_unfinished(ls);
 	return used;
 }

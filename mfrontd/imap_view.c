@@ -112,7 +112,7 @@ view_resolve(struct iop *op, const struct seqset *set, struct uidset *out)
 	    &op->s->view->snap->uids, &op->s->view->saved, out) == 0)
 		return 0;
 	if (errno == ERANGE)
-		iop_bad(op, "No such message");
+		iop_bad_number(op, "No such message");
 	else
 		iop_fail(op, ST_INTERNAL, "Out of memory");
 	return -1;

@@ -408,6 +408,13 @@ lsession_timeout(struct lsession *s, enum ltimeout what)
 	tmo_start(&s->tmo, &classes[what]);
 }
 
+void
+lsession_unfinished(struct lsession *s)
+{
+	if (s->tmo.class != &classes[LT_COMMAND])
+		lsession_timeout(s, LT_COMMAND);
+}
+
 static void
 class_fired(struct tmo *t)
 {
@@ -470,6 +477,13 @@ int
 lsession_bad(struct lsession *s)
 {
 	return ++s->badcmds > llimits.badcmds;
+}
+
+void
+lsession_good(struct lsession *s)
+{
+	if (s->flags & LS_LOGGED_IN || lproto->role == ROLE_LMTP)
+		s->badcmds = 0;
 }
 
 static size_t

@@ -139,6 +139,8 @@ void	 listener_main(const struct lproto *, const proc_handler *)
 
 /* Restarts a session's clock in a class; each session has one. */
 void	 lsession_timeout(struct lsession *, enum ltimeout);
+/* A command has begun and is not whole: its time runs, and is not begun anew. */
+void	 lsession_unfinished(struct lsession *);
 /* Ends it once the output is sent; reason is a constant, for the log. */
 void	 lsession_end(struct lsession *, const char *);
 const char *lsession_remote(const struct lsession *);
@@ -150,6 +152,8 @@ int	 lsession_private(const struct lsession *);
 int	 lsession_starttls(struct lsession *);
 /* Counts a bad command; 1 when it was one too many. */
 int	 lsession_bad(struct lsession *);
+/* One that was done: of who has logged in, and of LMTP, they begin anew. */
+void	 lsession_good(struct lsession *);
 /*
  * Ask auth.  The answer comes to lproto->login(); at once with
  * ST_UNAVAILABLE when there is no auth now.  The secret is the caller's to

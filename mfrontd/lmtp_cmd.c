@@ -80,6 +80,7 @@ cmd_mail(struct lmtp *p, const struct smtp_cmd *c)
 	t->declared = c->size;
 	t->smtputf8 = c->smtputf8;
 	p->txn = t;
+	lsession_good(&p->ls);
 	lmtp_reply(p, "250 2.1.0 Sender OK");
 }
 

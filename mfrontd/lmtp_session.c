@@ -106,8 +106,12 @@ lmtp_line(struct lmtp *p, const char *buf, size_t len)
 	size_t		 n;
 
 	if ((nl = memchr(buf, '\n', len)) == NULL) {
-		if (len < SMTP_LINE_MAX)
+		if (len < SMTP_LINE_MAX) {
+			/* who waits for recipients has another time */
+			if (p->txn == NULL || p->txn->pending == 0)
+				lsession_unfinished(&p->ls);
 			return 0;
+		}
 		lmtp_reply(p, "500 5.5.2 Line too long");
 		lsession_end(&p->ls, "line too long");
 		return len;

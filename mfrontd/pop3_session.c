@@ -28,6 +28,7 @@ pop3_ok(struct pop3 *p, const char *fmt, ...)
 	bad = ibuf_adds(out, "+OK ") == -1 ||
 	    ibuf_vaddf(out, fmt, ap) == -1 || ibuf_adds(out, "\r\n") == -1;
 	va_end(ap);
+	lsession_good(&p->ls);
 	if (bad)
 		io_abort(&p->ls.io, "no memory");
 	else
@@ -123,8 +124,10 @@ pop3_line(struct pop3 *p, const char *buf, size_t len)
 	size_t		 n;
 
 	if ((nl = memchr(buf, '\n', len)) == NULL) {
-		if (len < POP3_AUTH_MAX)
+		if (len < POP3_AUTH_MAX) {
+			lsession_unfinished(&p->ls);
 			return 0;
+		}
 		pop3_err(p, NULL, "Line too long");
 		lsession_end(&p->ls, "line too long");
 		return len;
@@ -230,8 +233,9 @@ pop3_timeout(struct lsession *ls, enum ltimeout what)
 {
 	struct pop3 *p = pop3_of(ls);
 
-	if (what == LT_IDLE) {
-		lsession_end(ls, "idle timeout");
+	if (what == LT_IDLE || what == LT_COMMAND) {
+		lsession_end(ls, what == LT_IDLE ? "idle timeout" :
+		    "command timeout");
 		return;
 	}
 	if (what == LT_LOGIN) {

@@ -231,6 +231,52 @@ class Limits(WholeTest):
         c.ended()
         self.assertEqual('BYE', c.bye.type)
 
+    def test_bad_now_and_then(self):
+        """one that works all the same may stay, once it has logged in; what
+        it says of a message that is no more is no nonsense"""
+        self.begin(conf='limits { bad commands 5 }\n')
+        c = self.imap(select='INBOX')
+        for n in range(4):
+            for _ in range(4):
+                c.bad('XYZZY')
+            c.ok('NOOP')
+        for n in range(10):
+            c.bad('FETCH 99 FLAGS')
+        c.ok('NOOP')
+        # without a login the count goes on
+        c = self.imap(None)
+        for n in range(5):
+            c.bad('XYZZY')
+            c.ok('NOOP')
+        c.begin('XYZZY')
+        self.assertEqual(['BAD', 'BYE'], [r.type for r in c.ended()])
+
+    def test_command_time(self):
+        """a command that has begun must come to its end, whatever the time
+        to idle is, and however often a bit more of it comes"""
+        self.begin(conf='timeouts { idle 1h, command 1s }\n')
+        idle = self.imap()
+        late = [self.imap() for _ in range(5)]
+        for c, text in zip(late, (b'a NOO', b'a LIST "" {5}\r\n',
+                                  b'a LIST "" {5}\r\n*', b'',
+                                  b'x APPEND INBOX {1000000+}\r\nabc')):
+            c.raw(text)
+        end = time.monotonic() + 20 * SLOW
+        try:
+            while True:
+                late[3].raw(b'a')
+                time.sleep(0.1)
+                self.assertLess(time.monotonic(), end)
+        except (Bye, ConnectionResetError, BrokenPipeError):
+            late.pop(3)
+        for c in late:
+            c.ended()
+            self.assertEqual('BYE', c.bye.type)
+            self.assertIn(b'in time', c.bye.raw)
+            self.assertIsNone(c.bye.code)
+        self.house.logged('event=closed.*reason="command timeout"', count=5)
+        idle.ok('NOOP')
+
     def test_login_time(self):
         """no login in time"""
         self.begin(conf='timeouts { login 1s }\n')

@@ -180,7 +180,12 @@ class Session(Lmtp):
 
     def test_bad_commands(self):
         self.begin(badcmds=3)
-        c = self.connect()
+        c = self.lhlo()
+        for _ in range(3):
+            for _ in range(3):
+                self.say(c, 'XYZ', '500')
+            self.say(c, 'MAIL FROM:<a@b>', '250')
+            self.say(c, 'RSET', '250')
         for _ in range(4):
             self.say(c, 'XYZ', '500')
         self.reply(c, '421')
@@ -692,6 +697,15 @@ class Data(Lmtp):
         c.sock.shutdown(socket.SHUT_WR)
         for code in ('250', '250', '354', '250', '221'):
             self.reply(c, code)
+
+    def test_line_timeout(self):
+        """a line that does not end"""
+        self.begin(t_idle=3600, t_command=1)
+        c = self.lhlo()
+        self.mail(c)
+        c.raw(b'RCPT TO:<jo')
+        self.reply(c, '421')
+        self.assertEqual(b'', c.rest())
 
     def test_command_timeout(self):
         """a message that does not go on"""

@@ -618,6 +618,15 @@ class Transaction(Pop3):
         self.ended(c, 'idle timeout')
         self.assertNotIn('st_expunge', self.engine.seen)
 
+    def test_command_time(self):
+        """a line that does not end"""
+        self.begin(t_idle=3600, t_command=1)
+        c, idle = self.login(), self.login()
+        c.raw(b'NOO')
+        self.ended(c, 'command timeout')
+        self.ok(idle.cmd('NOOP'))
+        self.assertNotIn('st_expunge', self.engine.seen)
+
     def test_lines(self):
         """over-long lines, NUL, bare CR, 8 bits"""
         self.begin(badcmds=100)
@@ -635,6 +644,10 @@ class Transaction(Pop3):
     def test_bad_commands(self):
         self.begin(badcmds=3)
         c = self.login()
+        for _ in range(3):
+            for _ in range(3):
+                self.err(c.cmd('XYZ'))
+            self.ok(c.cmd('NOOP'))
         for _ in range(4):
             self.err(c.cmd('XYZ'))
         self.err(c.line())
