@@ -279,6 +279,8 @@ iop_end(struct iop *op, const char *status, const char *code,
 		iop_done(op);
 		return;
 	}
+	/* what it read into is gone with the rest */
+	iop_reads(op, NULL);
 	iop_release(op);
 	op->resume = iop_tell;
 }

@@ -60,7 +60,7 @@ enum imap_input {
 	INPUT_LITERAL,		/* bytes of a literal in it */
 	INPUT_APPEND,		/* the message of an APPEND */
 	INPUT_SKIP,		/* bytes of a literal nobody wants */
-	INPUT_SKIP_LINE,	/* the rest of a line too long */
+	INPUT_SKIP_LINE,	/* the rest of a line nobody wants */
 	INPUT_AUTH,		/* the answer to AUTHENTICATE's "+" */
 	INPUT_IDLE		/* only DONE ends it */
 };
@@ -73,13 +73,14 @@ struct imap {
 	unsigned	 idling:1;
 	unsigned	 waiting:1;	/* for the end of the turn (NOOP) */
 	unsigned	 listed:1;	/* on the turn's list */
-	unsigned	 refusing:1;	/* the rest of a command refused */
 	unsigned	 lit_sync:1;	/* APPEND: the client waits for "+" */
 	unsigned	 midline:1;	/* a response is not whole yet */
 	struct ibuf	 cmd;		/* of a command in pieces */
 	size_t		 piece;		/* where its last line begins */
 	uint64_t	 left;		/* bytes of a literal to come */
 	size_t		 literals;	/* bytes of literals so far */
+	char		 tail[32];	/* the end of a line nobody keeps */
+	size_t		 ntail;
 	struct iop	*op;		/* the command that runs */
 	struct imount	*mounts;	/* once logged in; [0] is all the rest */
 	uint16_t	 nmounts;
@@ -121,7 +122,7 @@ struct iop {
 	void		 (*cleanup)(struct iop *);
 	/* called when output has drained, input for it came, or a wait is over */
 	void		 (*resume)(struct iop *);
-	/* bytes of an APPEND's message or of AUTHENTICATE */
+	/* bytes of an APPEND's message, of AUTHENTICATE or IDLE */
 	size_t		 (*input)(struct iop *, const uint8_t *, size_t);
 	struct ibuf	 tail;		/* its response, until all is told */
 	struct tmo	 progress;	/* told so often how far it is */
@@ -187,6 +188,13 @@ void	 imap_count_bad(struct imap *);
 /* imap_input.c */
 size_t	 imap_data(struct lsession *, const uint8_t *, size_t);
 void	 imap_input_done(struct imap *);
+/*
+ * A command that takes lines itself: if it ends in the middle of one, these
+ * bytes of it are read already.  NULL: it begins.
+ */
+void	 imap_input_tail(struct imap *, const void *, size_t);
+/* The command has refused a whole line: a literal behind it is skipped. */
+void	 imap_input_refused(struct imap *, const void *, size_t);
 void	 imap_input_free(struct imap *);
 
 /* imap_login.c */

@@ -822,6 +822,7 @@ line_whole(struct iop *op)
 		return;
 	}
 	/* whatever becomes of the command, its bytes are none */
+	imap_input_tail(s, NULL, 0);
 	s->input = announced ? INPUT_APPEND : INPUT_LINE;
 	s->left = announced ? lit.size : 0;
 	s->lit_sync = announced && lit.sync;
@@ -850,6 +851,7 @@ batch_line(struct iop *op, const uint8_t *p, size_t len)
 		iop_bad(op, "Line too long");
 		return 0;
 	}
+	imap_input_tail(op->s, p, n);
 	if (nl == NULL)
 		return len;
 	len = ibuf_size(&b->line);

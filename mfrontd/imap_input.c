@@ -4,7 +4,9 @@
  * A command is a line, or lines with literals between them.  Sizes are
  * checked before a continuation is given; what a client sends without
  * waiting (LITERAL+) is read and thrown away when it is not wanted, so that
- * nobody takes a message's text for commands.
+ * nobody takes a message's text for commands.  Who refuses a command before
+ * its last line's end leaves the rest to INPUT_SKIP and INPUT_SKIP_LINE,
+ * which go on until a line announces no more.
  */
 #include <sys/types.h>
 #include <stdlib.h>
@@ -47,6 +49,75 @@ input_skip(struct imap *s, uint64_t size)
 	s->left = size;
 }
 
+static void
+input_bye(struct imap *s)
+{
+	(void)ibuf_adds(imap_out(s),
+	    "* BYE Literal of a size that nobody has\r\n");
+	lsession_end(&s->ls, "literal too big");
+}
+
+void
+imap_input_tail(struct imap *s, const void *p, size_t len)
+{
+	size_t max = sizeof(s->tail), keep = s->ntail;
+
+	if (p == NULL) {
+		explicit_bzero(s->tail, max);
+		s->ntail = 0;
+		return;
+	}
+	if (len > max) {
+		p = (const char *)p + len - max;
+		len = max;
+	}
+	if (keep > max - len)
+		keep = max - len;
+	memmove(s->tail, s->tail + s->ntail - keep, keep);
+	memcpy(s->tail + keep, p, len);
+	s->ntail = keep + len;
+}
+
+/* So many digits that their beginning is not known? */
+static int
+tail_is_cut(const struct imap *s, size_t len)
+{
+	size_t i;
+
+	if (s->ntail < sizeof(s->tail) || s->tail[len - 1] != '}')
+		return 0;
+	for (i = 0; i < len - 1; i++)
+		if (memchr("0123456789+", s->tail[i], 11) == NULL)
+			return 0;
+	return 1;
+}
+
+/* The line that tail is of has ended: is a literal on its way? */
+static void
+input_tail_end(struct imap *s)
+{
+	struct imap_literal	lit;
+	size_t			len = s->ntail;
+	int			r;
+
+	if (len > 0 && s->tail[len - 1] == '\r')
+		len--;
+	r = imap_literal_tail(s->tail, len, &lit);
+	if (r == -1 || (r == 0 && tail_is_cut(s, len)))
+		input_bye(s);
+	else if (r == 1 && !lit.sync)
+		input_skip(s, lit.size);
+	imap_input_tail(s, NULL, 0);
+}
+
+void
+imap_input_refused(struct imap *s, const void *p, size_t len)
+{
+	imap_input_tail(s, NULL, 0);
+	imap_input_tail(s, p, len);
+	input_tail_end(s);
+}
+
 /* A command has ended: what came behind it is next. */
 void
 imap_input_done(struct imap *s)
@@ -54,8 +125,10 @@ imap_input_done(struct imap *s)
 	if (s->ls.flags & LS_ENDING)
 		return;
 	lsession_timeout(&s->ls, LT_IDLE);
-	if (s->input == INPUT_APPEND && !s->lit_sync)
+	if (s->input == INPUT_APPEND && !s->lit_sync && s->left > 0)
 		input_skip(s, s->left);
+	else if (s->input == INPUT_APPEND && !s->lit_sync)
+		s->input = INPUT_SKIP_LINE;
 	else if (s->input != INPUT_SKIP && s->input != INPUT_SKIP_LINE)
 		s->input = INPUT_LINE;
 	s->lit_sync = 0;
@@ -105,12 +178,18 @@ input_no(struct imap *s, const char *code, const char *text,
 		input_skip(s, lit->size);
 }
 
+/* p: what comes next of the line, perhaps the tag is in it. */
 static void
-input_line_too_long(struct imap *s)
+input_line_too_long(struct imap *s, const uint8_t *p, size_t len)
 {
 	struct ibuf	*b = imap_out(s);
 	struct hstr	 tag;
 
+	imap_input_tail(s, NULL, 0);
+	if (ibuf_size(&s->cmd) > s->piece)
+		imap_input_tail(s, ibuf_data(&s->cmd) + s->piece,
+		    ibuf_size(&s->cmd) - s->piece);
+	(void)ibuf_add(&s->cmd, p, len < 256 ? len : 256);
 	if (imap_parse_tag(&tag, (const char *)ibuf_data(&s->cmd),
 	    ibuf_size(&s->cmd)) == 0)
 		(void)ibuf_add(b, tag.p, tag.len);
@@ -166,6 +245,7 @@ input_literal(struct imap *s, const struct imap_literal *lit)
 	if (r == IMAP_OK) {
 		/* APPEND's message: the command takes it from here */
 		s->input = INPUT_APPEND;
+		imap_input_tail(s, NULL, 0);
 		s->left = lit->size;
 		s->lit_sync = lit->sync != 0;
 		s->piece = 0;
@@ -188,17 +268,8 @@ input_line(struct imap *s)
 	int			r;
 
 	r = imap_literal_tail(p + s->piece, len - s->piece, &lit);
-	if (s->refusing && r != -1) {
-		input_reset(s);
-		s->refusing = 0;
-		if (r == 1 && !lit.sync)
-			input_skip(s, lit.size);
-		return;
-	}
 	if (r == -1) {
-		(void)ibuf_adds(imap_out(s),
-		    "* BYE Literal of a size that nobody has\r\n");
-		lsession_end(&s->ls, "literal too big");
+		input_bye(s);
 		return;
 	}
 	if (r == 1) {
@@ -233,14 +304,11 @@ take_line(struct imap *s, const uint8_t *p, size_t len)
 	if (s->cmd.max == 0)
 		ibuf_init(&s->cmd, (size_t)llimits.line + llimits.literal +
 		    4096);
-	if (ibuf_size(&s->cmd) - s->piece + n > llimits.line) {
-		(void)ibuf_add(&s->cmd, p, n < 256 ? n : 256);
-		input_line_too_long(s);
-		return nl != NULL ? 0 : len;
-	}
-	if (ibuf_add(&s->cmd, p, n) == -1) {
-		input_line_too_long(s);
-		return nl != NULL ? 0 : len;
+	/* it is skipped from here on */
+	if (ibuf_size(&s->cmd) - s->piece + n > llimits.line ||
+	    ibuf_add(&s->cmd, p, n) == -1) {
+		input_line_too_long(s, p, n);
+		return 0;
 	}
 	if (nl == NULL)
 		return len;
@@ -274,10 +342,10 @@ take_skip(struct imap *s, size_t len)
 	size_t n = len < s->left ? len : (size_t)s->left;
 
 	s->left -= n;
+	/* the command's rest is no command */
 	if (s->left == 0) {
-		/* the command's rest is no command */
-		s->refusing = 1;
-		s->input = INPUT_LINE;
+		s->input = INPUT_SKIP_LINE;
+		imap_input_tail(s, NULL, 0);
 	}
 	return n;
 }
@@ -287,9 +355,11 @@ take_skip_line(struct imap *s, const uint8_t *p, size_t len)
 {
 	const uint8_t *nl = memchr(p, '\n', len);
 
+	imap_input_tail(s, p, nl != NULL ? (size_t)(nl - p) : len);
 	if (nl == NULL)
 		return len;
 	s->input = INPUT_LINE;
+	input_tail_end(s);
 	return (size_t)(nl - p) + 1;
 }
 
@@ -345,7 +415,8 @@ imap_data(struct lsession *ls, const uint8_t *p, size_t len)
 		if (ls->io.flags & IO_TLS_WAIT)
 			return len;
 		/* a command that reads waits for more than there is */
-		if (n == 0 && s->op == op && s->input == was)
+		if (n == 0 && s->op == op && s->input == was &&
+		    !input_waits(s))
 			return used;
 	}
 	if (s->op != NULL)

@@ -99,7 +99,7 @@ imap_secured(struct lsession *ls)
 
 	imap_input_free(s);
 	s->input = INPUT_LINE;
-	s->refusing = 0;
+	imap_input_tail(s, NULL, 0);
 }
 
 void
@@ -332,6 +332,7 @@ auth_message(struct iop *op, const char *p, size_t len)
 static size_t
 auth_input(struct iop *op, const uint8_t *p, size_t len)
 {
+	struct imap	*s = op->s;
 	const uint8_t	*nl = memchr(p, '\n', len);
 	size_t		 n;
 
@@ -339,15 +340,18 @@ auth_input(struct iop *op, const uint8_t *p, size_t len)
 		if (len <= SASL_LINE_MAX)
 			return 0;
 		iop_reads(op, NULL);
-		op->s->input = INPUT_SKIP_LINE;
-		if (op->s->ls.flags & LS_SASL)
-			lsession_sasl_abort(&op->s->ls);
+		s->input = INPUT_SKIP_LINE;
+		imap_input_tail(s, NULL, 0);
+		if (s->ls.flags & LS_SASL)
+			lsession_sasl_abort(&s->ls);
 		iop_bad(op, "Line too long");
-		return len;
+		return 0;
 	}
 	n = (size_t)(nl - p);
 	auth_message(op, (const char *)p, n > 0 && p[n - 1] == '\r' ?
 	    n - 1 : n);
+	/* perhaps it was a command; a message does not end as one does */
+	imap_input_refused(s, p, n);
 	return n + 1;
 }
 

@@ -436,18 +436,23 @@ idle_input(struct iop *op, const uint8_t *p, size_t len)
 
 	if (nl == NULL && len < 1024)
 		return 0;
-	n = nl != NULL ? (size_t)(nl - p) : len;
 	iop_reads(op, NULL);
 	s->idling = 0;
-	if (nl != NULL && imap_is_done((const char *)p,
-	    n > 0 && p[n - 1] == '\r' ? n - 1 : n))
+	if (nl == NULL) {
+		s->input = INPUT_SKIP_LINE;
+		imap_input_tail(s, NULL, 0);
+		iop_bad(op, "DONE expected");
+		return 0;
+	}
+	n = (size_t)(nl - p);
+	if (imap_is_done((const char *)p, n > 0 && p[n - 1] == '\r' ?
+	    n - 1 : n))
 		iop_ok(op, "IDLE completed");
 	else {
-		if (nl == NULL)
-			s->input = INPUT_SKIP_LINE;
 		iop_bad(op, "DONE expected");
+		imap_input_refused(s, p, n);
 	}
-	return nl != NULL ? n + 1 : len;
+	return n + 1;
 }
 
 void

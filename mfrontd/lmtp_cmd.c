@@ -128,15 +128,26 @@ cmd_bdat(struct lmtp *p, const struct smtp_cmd *c)
 	p->chunk = p->chunk_size = c->chunk;
 	p->chunk_last = c->last;
 	p->input = INPUT_SKIP;
-	if (t != NULL && t->good > 0 && (t->msg != NULL ||
-	    lmtp_msg_begin(p, DOTIN_BDAT) == 0)) {
+	/* without its first chunk it does not begin with the second */
+	if (t != NULL && t->good > 0 && (t->msg != NULL || (!t->bdat &&
+	    lmtp_msg_begin(p, DOTIN_BDAT) == 0)))
 		p->input = INPUT_BDAT;
+	if (t != NULL)
 		t->bdat = 1;
-	}
 	lsession_timeout(&p->ls, LT_COMMAND);
 	/* nothing may follow: then this is its end */
 	if (p->chunk == 0)
 		(void)lmtp_msg_feed(p, "", 0);
+}
+
+/* Nobody knows how much of what follows is a chunk, and no command. */
+static void
+bdat_bad(struct lmtp *p, const char *reply)
+{
+	lmtp_txn_end(p);
+	lmtp_reply(p, "%s", reply);
+	lmtp_reply(p, "421 4.5.2 A chunk of unknown size");
+	lsession_end(&p->ls, "bad BDAT");
 }
 
 static void
@@ -223,7 +234,9 @@ lmtp_command(struct lmtp *p, const char *line, size_t len)
 		lmtp_wait(p, LT_BACKEND);
 		return 0;
 	}
-	if (!ok)
+	if (!ok && c.verb == SMTP_BDAT)
+		bdat_bad(p, c.reply);
+	else if (!ok)
 		lmtp_bad(p, c.reply);
 	else if ((why = not_now(p, entries[c.verb].flags)) != NULL)
 		lmtp_bad(p, why);

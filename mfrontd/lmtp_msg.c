@@ -362,8 +362,12 @@ static void
 skip_end(struct lmtp *p)
 {
 	p->input = INPUT_COMMANDS;
-	lmtp_bad(p, p->txn == NULL ? "503 5.5.1 MAIL comes first" :
-	    "503 5.5.1 No valid recipients");
+	if (p->txn == NULL)
+		lmtp_bad(p, "503 5.5.1 MAIL comes first");
+	else if (p->txn->good == 0)
+		lmtp_bad(p, "503 5.5.1 No valid recipients");
+	else
+		lmtp_reply(p, "451 4.3.0 No memory");
 	if (p->chunk_last)
 		lmtp_txn_end(p);
 }

@@ -917,7 +917,11 @@ class Bdat(Lmtp):
         self.say(c, 'RCPT TO:<no@localhost>', '550')
         self.chunk(c, b'QUIT\r\n')
         self.reply(c, '503')
-        self.say(c, 'RCPT TO:<joe@localhost>', '250')
+        # the message's beginning is lost: there is none any more
+        self.say(c, 'RCPT TO:<joe@localhost>', '503')
+        self.chunk(c, b'QUIT\r\n', True)
+        self.reply(c, '503')
+        self.mail(c)
         self.chunk(c, b'A: 1\r\n')
         self.reply(c, '250')
         for bad in ('DATA', 'RCPT TO:<jim@localhost>', 'MAIL FROM:<a@b>'):
@@ -927,9 +931,45 @@ class Bdat(Lmtp):
         self.mail(c)
         self.data(c)
         self.assertEqual(MAIL, self.body(self.last()))
-        for bad in ('BDAT', 'BDAT x', 'BDAT -1', 'BDAT 1 FIRST',
-                    'BDAT 99999999999999999999'):
-            self.say(c, bad, '501')
+
+    def test_skipped(self):
+        """a chunk that nobody wants is read, whatever is in it; one of a
+        size that is not known ends all"""
+        self.begin(badcmds=100)
+        evil = b'RSET\r\nMAIL FROM:<evil@b>\r\n' * 4000
+        self.people.codes['no@localhost'] = ('UNKNOWN_RECIPIENT', '')
+        c = self.connect()
+        for before, codes in (
+                (b'', ()), (b'LHLO x\r\n', None),
+                (b'MAIL FROM:<a@@>\r\n', ('501',)),
+                (b'MAIL FROM:<a@b> SIZE=99999999999\r\n'
+                 b'RCPT TO:<joe@localhost>\r\n', ('552', '503')),
+                (b'MAIL FROM:<a@b>\r\nRCPT TO:<no@localhost>\r\n'
+                 b'RCPT TO:<>\r\n', ('250', '550', '501'))):
+            c.raw(before + b'BDAT %d\r\n' % len(evil) + evil +
+                  b'BDAT 0\r\nBDAT %d LAST\r\n' % len(evil) + evil +
+                  b'NOOP\r\n')
+            if codes is None:
+                self.reply(c, '250')
+            for code in (codes or ()) + ('503', '503', '503', '250'):
+                self.reply(c, code)
+        for bad in (b'BDAT', b'BDAT x', b'BDAT -1', b'BDAT 99 FIRST',
+                    b'BDAT 99999999999999999999', b'bdat 99 LAST x',
+                    b'BDAT 9223372036854775808', b'BDAT 99\0',
+                    b'BDAT 99' + b' ' * 3000):
+            for chunk in (b'', b'BDAT 6\r\nA: 1\r\n'):
+                self.lhlo(c)
+                self.mail(c)
+                c.raw(chunk + bad + b'\r\nRSET\r\nMAIL FROM:<evil@b>\r\n'
+                      b'BDAT 2 LAST\r\n\r\n')
+                if chunk:
+                    self.reply(c, '250')
+                self.reply(c, '50')
+                self.reply(c, '421')
+                self.assertEqual(b'', c.rest())
+                c.close()
+                c = self.connect()
+        self.assertEqual([], self.engine.delivered)
 
     def test_too_big(self):
         """refused at each chunk from there on, for each at the last"""
