@@ -421,7 +421,7 @@ imap_data(struct lsession *ls, const uint8_t *p, size_t len)
 	}
 	if (s->op != NULL)
 		return used;
-	if (s->input == INPUT_LINE && !s->refusing && ibuf_size(&s->cmd) == 0)
+	if (s->input == INPUT_LINE && ibuf_size(&s->cmd) == 0)
 		lsession_timeout(ls, LT_IDLE);
 	else
 		lsession_unfinished(ls);
