@@ -1,50 +1,36 @@
 #!/usr/bin/env python3
-"""Three storages under one login: mstored, a Maildir, a table of tickets.
-mbsync synchronises all of it both ways."""
+"""Three mounts under one login: mstored, a Maildir, a table of tickets, and
+the account's own mailboxes on another mstored.  mbsync synchronises all of
+it both ways."""
 
 import os
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, '..', 'house'))
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+from syncing import HERE, SLOW, SyncTest, letter        # noqa: E402
+import atf                                              # noqa: E402
+from whole import Whole, free_port                      # noqa: E402
+
 EXAMPLES = os.path.join(HERE, '..', '..', 'etc', 'examples')
-
-import atf
-from whole import PASSWORD, SLOW, Whole, WholeTest, free_port
-
-MOVES = re.compile(r'BODY\.PEEK\[\]|APPEND|STORE|EXPUNGE|COPY|MOVE|CREATE|'
-                   r'DELETE')
 STORAGES = '''storage "main" embedded "$dir/store"
+storage "cold" embedded "$dir/cold"
 storage "maildir" url "http://127.0.0.1:%d/v1"
 storage "tickets" url "http://127.0.0.1:%d/v1"
+mount "Cold" storage "cold"
 mount "Archive" storage "maildir"
 mount "Tickets" storage "tickets"
 '''
 
 
-def letter(subject):
-    return ('From: a@example.org\r\nSubject: %s\r\n'
-            'Message-ID: <%s@example.org>\r\n\r\nhello\r\n' % (
-                subject, subject.replace(' ', '.'))).encode()
-
-
-class Three(WholeTest):
-    auto = False
-
+class Three(SyncTest):
     def setUp(self):
         super().setUp()
-        if shutil.which('mbsync') is None:
-            raise unittest.SkipTest('mbsync is not installed')
-        self.top = tempfile.mkdtemp(prefix='mfrontd.')
-        self.addCleanup(shutil.rmtree, self.top, True)
         self.ports = free_port(), free_port()
         self.maildir()
         self.tickets()
@@ -53,11 +39,8 @@ class Three(WholeTest):
         self.house = Whole(storage=STORAGES % self.ports)
         self.addCleanup(self.finish)
         self.house.start()
-        for name in 'maildir', 'tickets':
+        for name in 'cold', 'maildir', 'tickets':
             self.house.logged('storage %s: .* is up' % name)
-
-    def path(self, name):
-        return os.path.join(self.top, name)
 
     def maildir(self):
         for sub in 'cur', 'new', 'tmp':
@@ -108,84 +91,62 @@ class Three(WholeTest):
                 assert p.poll() is None and time.monotonic() < end, program
                 time.sleep(0.05)
 
-    def config(self):
-        with open(self.path('rc'), 'w') as f:
-            f.write('\n'.join([
-                'IMAPAccount house', 'Host 127.0.0.1',
-                'Port %d' % self.house.ports['imap'], 'User joe',
-                'Pass ' + PASSWORD, 'SSLType None', 'AuthMechs *', '',
-                'IMAPStore far', 'Account house', '',
-                'MaildirStore near', 'Path %s/' % self.path('mail'),
-                'Inbox %s' % self.path('mail/INBOX'),
-                'SubFolders Verbatim', '',
-                'Channel all', 'Far :far:', 'Near :near:', 'Patterns *',
-                'Create Both', 'Remove None', 'Expunge Both',
-                'SyncState *', '']))
-        os.makedirs(self.path('mail'))
+    def far(self, c, box):
+        """subject -> uid"""
+        c.ok('SELECT ' + box)
+        r = c.ok('FETCH 1:* (UID BODY.PEEK[HEADER])').fetched('UID')
+        return {re.search(rb'Subject: (.*)\r\n', d['BODY[HEADER]']).group(
+            1).decode(): uid for uid, d in r.items()}
 
-    def sync(self):
-        p = subprocess.run(
-            ['mbsync', '-c', self.path('rc'), '-Dn', 'all'],
-            capture_output=True, timeout=110 * SLOW,
-            env=dict(os.environ, HOME=self.top))
-        said = p.stdout.decode('utf-8', 'replace')
-        self.assertEqual(0, p.returncode, said[-3000:] + p.stderr.decode())
-        return [c for c in re.findall(r'^>+ \d+ (.*)', said, re.M)
-                if MOVES.search(c)]
-
-    def near(self, box):
-        found = []
-        for sub in 'cur', 'new':
-            folder = self.path('mail/%s/%s' % (box, sub))
-            for name in sorted(os.listdir(folder)):
-                with open(os.path.join(folder, name), 'rb') as f:
-                    found.append((os.path.join(folder, name), f.read()))
-        return found
-
-    def subjects(self, box):
-        return sorted(re.search(rb'(?mi)^Subject: (.*)$', text).group(1)
-                      .decode() for _, text in self.near(box))
+    def change_far(self, c, box, flag, gone):
+        """One is flagged, or another one is deleted, by subject"""
+        uids = self.far(c, box)
+        if flag is not None:
+            c.ok('UID STORE %d +FLAGS (\\Flagged)' % uids[flag])
+        if gone is not None:
+            c.ok('UID STORE %d +FLAGS (\\Deleted)' % uids[gone])
+            c.ok('EXPUNGE')
 
     @atf.timeout(240)
     def test_mbsync(self):
         """all of it, twice; changes on both sides, twice"""
         c = self.imap()
+        c.ok('CREATE Cold/2018')
         for n in range(2):
             c.append('INBOX', letter('hot %d' % n))
+        for n in range(3):
+            c.append('Cold/2018', letter('cold %d' % n))
         self.config()
         self.sync()
         self.assertEqual(['hot 0', 'hot 1'], self.subjects('INBOX'))
+        self.assertEqual(['cold 0', 'cold 1', 'cold 2'],
+                         self.subjects('Cold/2018'))
         self.assertEqual(['old 0', 'old 1', 'old 2'],
                          self.subjects('Archive/2019'))
         self.assertEqual(4, len(self.near('Tickets/INBOX')))
         self.assertEqual([], self.sync())
-        # a message of ours for the archive; one of the archive is flagged;
-        # a ticket is closed here, another one there
+        # one of ours goes into two of the mounts, and one goes from two;
+        # over there one is flagged, and another one goes
         self.put('Archive/2019', letter('new one'))
+        self.put('Cold/2018', letter('new one'))
         self.delete('Tickets/INBOX', b'ticket 1')
-        c.ok('SELECT Archive/2019')
-        c.ok('UID STORE 2 +FLAGS (\\Flagged)')
-        c.ok('SELECT Tickets/INBOX')
-        uid, = c.ok('UID SEARCH SUBJECT "ticket 3"').search()
-        c.ok('UID STORE %d +FLAGS (\\Deleted)' % uid)
-        c.ok('EXPUNGE')
+        self.delete('Cold/2018', b'cold 0')
+        self.change_far(c, 'Archive/2019', 'old 1', None)
+        self.change_far(c, 'Cold/2018', 'cold 1', 'cold 2')
+        self.change_far(c, 'Tickets/INBOX', None, 'ticket 3')
         self.sync()
         self.assertEqual(['ticket 0', 'ticket 2'], self.open_tickets())
         self.assertEqual(2, len(self.near('Tickets/INBOX')))
-        c.ok('SELECT Archive/2019')
-        self.assertEqual(4, c.exists)
+        cold = ['cold 1', 'new one']
+        self.assertEqual(cold, self.subjects('Cold/2018'))
+        self.assertEqual(cold, sorted(self.far(c, 'Cold/2018')))
+        for box, what in (('Cold/2018', b'cold 1'),
+                          ('Archive/2019', b'old 1')):
+            name, = [n for n, text in self.near(box) if what in text]
+            self.assertIn('F', name.partition(':2,')[2])
+        self.assertEqual(['new one', 'old 0', 'old 1', 'old 2'],
+                         sorted(self.far(c, 'Archive/2019')))
         self.assertEqual([], self.sync())
-
-    def put(self, box, text):
-        with open(self.path('mail/%s/new/1.put' % box), 'wb') as f:
-            f.write(text.replace(b'\r\n', b'\n'))
-
-    def delete(self, box, what):
-        for name, text in self.near(box):
-            if what in text:
-                os.unlink(name)
-                return
-        self.fail('no %r' % what)
 
     @atf.timeout(240)
     def test_move(self):
@@ -193,6 +154,9 @@ class Three(WholeTest):
         c = self.imap()
         c.append('INBOX', letter('hot'), flags=['\\Flagged'])
         c.ok('SELECT INBOX')
+        c.ok('MOVE 1 Cold/INBOX')
+        self.assertEqual(0, c.exists)
+        c.ok('SELECT Cold/INBOX')
         c.ok('MOVE 1 Archive/2019')
         self.assertEqual(0, c.exists)
         c.ok('SELECT Archive/2019')
