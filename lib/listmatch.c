@@ -70,6 +70,18 @@ list_is_wild(char c)
 	return c == '*' || c == '%';
 }
 
+static void
+list_row_init(struct list_row *r, const char *name, size_t len, size_t first,
+    size_t inbox)
+{
+	r->name = name;
+	r->len = len;
+	r->inbox = inbox;
+	r->first = first;
+	memset(r->reach + first, 0, len + 1 - first);
+	r->reach[first] = 1;
+}
+
 /*
  * The pattern is taken character by character over all places of the name
  * at once, so there is nothing to go back to and nothing grows.
@@ -89,12 +101,7 @@ list_match(const char *pattern, const char *name, size_t len)
 			return 0;
 	if (*pattern == '\0')
 		return i == len;
-	r.name = name;
-	r.len = len;
-	r.inbox = inbox;
-	r.first = i;
-	memset(r.reach + i, 0, len + 1 - i);
-	r.reach[i] = 1;
+	list_row_init(&r, name, len, i, inbox);
 	while ((c = *pattern) != '\0') {
 		if (!list_is_wild(c)) {
 			if (!list_step_char(&r, c))
@@ -111,6 +118,70 @@ list_match(const char *pattern, const char *name, size_t len)
 		list_step_wild(&r, c);
 	}
 	return r.reach[len];
+}
+
+/* Does a pattern stand for nothing but a name and what is below it? */
+static int
+list_leads(const char *pattern, const char *name, size_t inbox)
+{
+	size_t	i;
+
+	for (i = 0; name[i] != '\0'; i++)
+		if (pattern[i] == '\0' || list_is_wild(pattern[i]) ||
+		    !list_same(pattern[i], name[i], i < inbox))
+			return 0;
+	return pattern[i] == '\0' || pattern[i] == LIST_DELIMITER;
+}
+
+/*
+ * What is left of a pattern behind the first len bytes of a name: if there
+ * is a wildcard in it before it has led into one of the others, it can stand
+ * for something that none of them is.
+ */
+static int
+list_leaves(const char *rest, const struct list_row *dir,
+    const char *const *others, size_t n)
+{
+	const char	*o;
+	size_t		 i, inbox;
+
+	for (i = 0; i < n; i++) {
+		o = others[i];
+		if (strncmp(o, dir->name, dir->len) != 0)
+			continue;
+		inbox = dir->len == 0 && list_in_inbox(o, strlen(o)) ?
+		    INBOX_LEN : 0;
+		if (list_leads(rest, o + dir->len, inbox))
+			return 0;
+	}
+	return 1;
+}
+
+int
+list_match_below(const char *pattern, const char *name,
+    const char *const *others, size_t n)
+{
+	struct list_row	r;
+	char		dir[LIST_NAME_MAX + 1];
+	size_t		len;
+
+	if ((len = strlen(name)) >= LIST_NAME_MAX)
+		return 0;
+	memcpy(dir, name, len);
+	if (len > 0)
+		dir[len++] = LIST_DELIMITER;
+	dir[len] = '\0';
+	list_row_init(&r, dir, len, 0, list_in_inbox(dir, len) ?
+	    INBOX_LEN : 0);
+	for (; *pattern != '\0'; pattern++) {
+		if (list_is_wild(*pattern))
+			list_step_wild(&r, *pattern);
+		if (r.reach[len] && list_leaves(pattern, &r, others, n))
+			return 1;
+		if (!list_is_wild(*pattern) && !list_step_char(&r, *pattern))
+			return 0;
+	}
+	return 0;
 }
 
 int

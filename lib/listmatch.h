@@ -20,6 +20,15 @@
 int	 list_match(const char *, const char *, size_t);
 
 /*
+ * Could a name below this one match ("": any name)?  One that is, or is
+ * below, one of the n others does not count; those that are not below the
+ * name themselves make no difference.  That a name may be as long as it
+ * likes, and have any bytes in it, is taken for granted.
+ */
+int	 list_match_below(const char *, const char *, const char *const *,
+	    size_t);
+
+/*
  * Reference and pattern joined as the server interprets them: one after the
  * other, a doubled delimiter at the seam made one.  Returns 0, or -1 when
  * it does not fit in size bytes, its NUL included.

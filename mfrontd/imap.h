@@ -110,10 +110,9 @@ struct iop {
 	struct imap	*s;
 	struct imount	*mount;		/* that it is about */
 	const char	*name;		/* of a mailbox there */
-	uint16_t	 nlisted;	/* mounts whose lists are there */
-	void		 (*listed)(struct iop *, enum st_code, const char *);
-	void		 (*subscribed)(struct iop *, enum st_code,
-			    const char *);
+	uint16_t	 nlisted;	/* mounts that were asked for lists */
+	void		 (*listed)(struct iop *);
+	void		 (*subscribed)(struct iop *);
 	const struct imap_entry *entry;
 	struct ibuf	 buf;
 	struct imap_cmd	 cmd;
@@ -272,11 +271,10 @@ void	 iacct_need(struct iop *, void (*)(struct iop *, enum st_code,
 void	 iacct_need_of(struct iop *, struct imount *, void (*)(struct iop *,
 	    enum st_code, const char *));
 /*
- * The lists of all mounts; those that cannot be had are as they were last
- * seen.  Fails only if the session's own cannot.
+ * The lists of all mounts that have been marked as wanted; each has the code
+ * of its own then, and those that cannot be had are as they were last seen.
  */
-void	 iacct_need_all(struct iop *, void (*)(struct iop *, enum st_code,
-	    const char *));
+void	 iacct_need_all(struct iop *, void (*)(struct iop *));
 /*
  * What was found in the storage's dict; takes the list (NULL with 0: there
  * is none, and everything is subscribed).
@@ -307,6 +305,10 @@ struct imount {
 	uint32_t	 acct;		/* the engine's handle, 0: none */
 	char		*prefix;	/* "Archive" */
 	struct iacct	*account;	/* NULL: not available */
+	/* of the command that lists mailboxes now */
+	unsigned	 wanted:1;	/* something depends on its list */
+	unsigned	 needed:1;	/* there may be names to be told in it */
+	enum st_code	 code;		/* could its list be had? */
 };
 
 /* imap_mount.c */
@@ -327,6 +329,11 @@ const struct lstorage *imount_storage(const struct imap *,
 	    const struct imount *);
 /* By the engine's handle; NULL: the session does not have it. */
 struct imount *imount_by_acct(struct imap *, uint32_t);
+/* Is it known what mailboxes it has, since it was asked? */
+int	 imount_listed(const struct imount *);
+/* Could a mailbox of this mount match the pattern? */
+int	 imount_matches(const struct imap *, const struct imount *,
+	    const char *);
 /* A name as the client knows it, in buf of LIST_NAME_MAX + 1; NULL: too long. */
 const char *imount_name(const struct imount *, const char *, char *);
 
@@ -346,8 +353,7 @@ int	 isubs_in_dict(const struct imap *, const struct imount *);
 /* Do the mailboxes of a mount say what is subscribed?  Else everything is. */
 int	 isubs_known(const struct imap *, const struct imount *);
 /* As iacct_need_all(), and what is subscribed is known as well. */
-void	 isubs_need_all(struct iop *, void (*)(struct iop *, enum st_code,
-	    const char *));
+void	 isubs_need_all(struct iop *, void (*)(struct iop *));
 void	 isubs_change(struct iop *, int);
 
 /* imap_meta.c */

@@ -264,20 +264,37 @@ iacct_forget(struct iacct *a)
 	a->nfresh = a->freshcap = 0;
 }
 
+/* Somebody who has no account there has no mailboxes. */
+static void
+iacct_none(struct iacct *a)
+{
+	mboxes_free(a->mboxes, a->n);
+	a->mboxes = NULL;
+	a->n = 0;
+	a->epoch = 0;
+}
+
+static void
+iacct_take(struct iacct *a)
+{
+	mboxes_free(a->mboxes, a->n);
+	a->mboxes = a->fresh;
+	a->n = a->nfresh;
+	a->fresh = NULL;
+	a->nfresh = a->freshcap = 0;
+	mboxes_sort(a);
+	subs_renew(a);
+	a->epoch = a->changed ? 0 : a->asked;
+}
+
 static void
 iacct_end(struct iacct *a, const struct m_st_end *end)
 {
 	a->asker = NULL;
-	if (end->code == ST_OK) {
-		mboxes_free(a->mboxes, a->n);
-		a->mboxes = a->fresh;
-		a->n = a->nfresh;
-		a->fresh = NULL;
-		a->nfresh = a->freshcap = 0;
-		mboxes_sort(a);
-		subs_renew(a);
-		a->epoch = a->changed ? 0 : a->asked;
-	}
+	if (end->code == ST_OK)
+		iacct_take(a);
+	else if (end->code == ST_NO_SUCH_ACCOUNT)
+		iacct_none(a);
 	iacct_forget(a);
 	iop_wake(&a->waiters, end->code, end->text);
 }
@@ -342,28 +359,34 @@ iacct_need(struct iop *op, void (*f)(struct iop *, enum st_code,
 	iacct_need_of(op, op->mount, f);
 }
 
+static void	need_all_next(struct iop *);
+
 static void
-need_all_next(struct iop *op, enum st_code code, const char *text)
+need_all_got(struct iop *op, enum st_code code, const char *text)
+{
+	op->s->mounts[op->nlisted++].code = code;
+	need_all_next(op);
+}
+
+static void
+need_all_next(struct iop *op)
 {
 	struct imap *s = op->s;
 
-	if (code != ST_OK && op->nlisted == 0) {
-		op->listed(op, code, text);
-		return;
-	}
-	if (++op->nlisted < s->nmounts)
-		iacct_need_of(op, &s->mounts[op->nlisted], need_all_next);
+	while (op->nlisted < s->nmounts && !s->mounts[op->nlisted].wanted)
+		op->nlisted++;
+	if (op->nlisted < s->nmounts)
+		iacct_need_of(op, &s->mounts[op->nlisted], need_all_got);
 	else
-		op->listed(op, ST_OK, "");
+		op->listed(op);
 }
 
 void
-iacct_need_all(struct iop *op, void (*f)(struct iop *, enum st_code,
-    const char *))
+iacct_need_all(struct iop *op, void (*f)(struct iop *))
 {
 	op->nlisted = 0;
 	op->listed = f;
-	iacct_need_of(op, &op->s->mounts[0], need_all_next);
+	need_all_next(op);
 }
 
 void

@@ -13,7 +13,12 @@
 #include "listmatch.h"
 #include "log.h"
 
-/* LIST and LSUB */
+/*
+ * LIST and LSUB.  Who keeps a copy of the mailboxes takes one that he is not
+ * told of for one that was deleted: where a name may be missing because its
+ * storage could not be asked, the command fails, and what is known is told
+ * all the same.  Storages that the patterns do not lead to are not asked.
+ */
 
 static int
 list_matches(const struct imap_list *l, const char *name, size_t len)
@@ -26,6 +31,69 @@ list_matches(const struct imap_list *l, const char *name, size_t len)
 	return 0;
 }
 
+/* "Archive" is told by "%" if something below it is subscribed. */
+static int
+list_above(const struct imap_list *l, const char *prefix)
+{
+	size_t i;
+
+	for (i = 1; prefix[i - 1] != '\0'; i++)
+		if ((prefix[i] == LIST_DELIMITER || prefix[i] == '\0') &&
+		    list_matches(l, prefix, i))
+			return 1;
+	return 0;
+}
+
+static int
+list_percent(const struct imap_list *l)
+{
+	size_t		len;
+	uint32_t	i;
+
+	for (i = 0; i < l->npatterns; i++) {
+		len = strlen(l->patterns[i]);
+		if (len > 0 && l->patterns[i][len - 1] == '%')
+			return 1;
+	}
+	return 0;
+}
+
+/* Which mounts are asked: that of a name also says if it has children. */
+static void
+list_plan(struct iop *op, int subscribed)
+{
+	const struct imap_list	*l = &op->cmd.list;
+	struct imount		*mt;
+	uint32_t		 i;
+
+	for (mt = op->s->mounts; mt < op->s->mounts + op->s->nmounts; mt++) {
+		mt->code = ST_UNAVAILABLE;
+		mt->needed = subscribed && mt->prefix != NULL &&
+		    list_percent(l) && list_above(l, mt->prefix);
+		for (i = 0; i < l->npatterns; i++)
+			mt->needed |= imount_matches(op->s, mt,
+			    l->patterns[i]);
+		mt->wanted = mt->needed || (mt->prefix != NULL &&
+		    list_matches(l, mt->prefix, strlen(mt->prefix)));
+	}
+}
+
+static void
+list_done(struct iop *op)
+{
+	const struct st_error	*e;
+	struct imount		*mt;
+
+	for (mt = op->s->mounts; mt < op->s->mounts + op->s->nmounts; mt++)
+		if (mt->needed && !imount_listed(mt)) {
+			e = st_error(mt->code);
+			iop_no(op, e->imap, "%s; not all mailboxes are listed",
+			    e->text);
+			return;
+		}
+	iop_ok(op, "%s completed", op->cmd.name);
+}
+
 static void
 put_attribute(struct ibuf *b, const char *attr, int *n)
 {
@@ -33,6 +101,18 @@ put_attribute(struct ibuf *b, const char *attr, int *n)
 		(void)ibuf_add_n8(b, ' ');
 	if (b != NULL)
 		(void)ibuf_adds(b, attr);
+}
+
+/* Those of a storage that could not be asked are not known. */
+static const char *
+list_children(const struct imap *s, const struct list_entry *e)
+{
+	struct imount *mt;
+
+	if (e->children)
+		return "\\HasChildren";
+	(void)imount_of(s, e->name, &mt);
+	return imount_listed(mt) ? "\\HasNoChildren" : NULL;
 }
 
 /* Special uses (RFC 6154); b may be NULL, to count them. */
@@ -57,10 +137,11 @@ put_uses(struct ibuf *b, const struct mbox *mb, int *n)
 }
 
 static void
-put_list_line(struct iop *op, const char *what, const char *name, size_t len,
-    const struct mbox *mb, int children)
+put_list_line(struct iop *op, const char *what, const struct list_entry *e,
+    const struct mbox *mb)
 {
 	struct ibuf	*b = imap_out(op->s);
+	const char	*children;
 	char		 buf[LIST_NAME_MAX + 1];
 	int		 n = 0;
 
@@ -68,14 +149,14 @@ put_list_line(struct iop *op, const char *what, const char *name, size_t len,
 	if (mb == NULL)
 		put_attribute(b, "\\Noselect", &n);
 	if (strcmp(what, "LIST") == 0) {
-		put_attribute(b, children ? "\\HasChildren" :
-		    "\\HasNoChildren", &n);
+		if ((children = list_children(op->s, e)) != NULL)
+			put_attribute(b, children, &n);
 		if (mb != NULL)
 			put_uses(b, mb, &n);
 	}
 	(void)ibuf_adds(b, ") \"/\" ");
-	memcpy(buf, name, len);
-	buf[len] = '\0';
+	memcpy(buf, e->name, e->len);
+	buf[e->len] = '\0';
 	(void)imap_put_mailbox(b, buf, 0);
 	(void)ibuf_adds(b, "\r\n");
 }
@@ -178,7 +259,7 @@ list_selected(const struct imap_list *l, const struct mbox *mb)
 }
 
 static void
-list_listed(struct iop *op, enum st_code code, const char *text)
+list_listed(struct iop *op)
 {
 	const struct imap_list	*l = &op->cmd.list;
 	struct list_walk	 w;
@@ -186,20 +267,15 @@ list_listed(struct iop *op, enum st_code code, const char *text)
 	struct listed		 all;
 	const struct mbox	*mb;
 
-	if (code != ST_OK) {
-		iop_fail(op, code, text);
-		return;
-	}
 	listed_init(&all, op->s, 0);
 	list_walk_init(&w, all.names, all.n);
 	while (list_walk_next(&w, &e)) {
 		mb = e.exists ? all.v[e.index].mb : NULL;
 		if (list_matches(l, e.name, e.len) && list_selected(l, mb))
-			put_list_line(op, "LIST", e.name, e.len, mb,
-			    e.children);
+			put_list_line(op, "LIST", &e, mb);
 	}
 	listed_free(&all);
-	iop_ok(op, "LIST completed");
+	list_done(op);
 }
 
 void
@@ -209,44 +285,35 @@ cmd_list(struct iop *op)
 		(void)ibuf_adds(imap_out(op->s),
 		    "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		iop_ok(op, "LIST completed");
-	} else
-		iacct_need_all(op, list_listed);
+		return;
+	}
+	list_plan(op, 0);
+	iacct_need_all(op, list_listed);
 }
 
 static void
-lsub_listed(struct iop *op, enum st_code code, const char *text)
+lsub_listed(struct iop *op)
 {
-	const struct imap_list	*l = &op->cmd.list;
-	struct list_walk	 w;
-	struct list_entry	 e;
-	struct listed		 all;
-	struct mbox		 some;
-	size_t			 plen;
-	int			 percent = 0;
-	uint32_t		 i;
+	static const struct mbox	 some;
+	const struct imap_list		*l = &op->cmd.list;
+	struct list_walk		 w;
+	struct list_entry		 e;
+	struct listed			 all;
+	int				 percent = list_percent(l);
 
-	if (code != ST_OK) {
-		iop_fail(op, code, text);
-		return;
-	}
-	for (i = 0; i < l->npatterns; i++) {
-		plen = strlen(l->patterns[i]);
-		percent |= plen > 0 && l->patterns[i][plen - 1] == '%';
-	}
 	listed_init(&all, op->s, 1);
-	memset(&some, 0, sizeof(some));
 	list_walk_init(&w, all.names, all.n);
 	while (list_walk_next(&w, &e)) {
 		if (!list_matches(l, e.name, e.len))
 			continue;
 		if (e.exists && all.v[e.index].mb != NULL)
-			put_list_line(op, "LSUB", e.name, e.len, &some, 0);
+			put_list_line(op, "LSUB", &e, &some);
 		else if (percent)
 			/* it stands for what "%" does not reach */
-			put_list_line(op, "LSUB", e.name, e.len, NULL, 0);
+			put_list_line(op, "LSUB", &e, NULL);
 	}
 	listed_free(&all);
-	iop_ok(op, "LSUB completed");
+	list_done(op);
 }
 
 void
@@ -256,8 +323,10 @@ cmd_lsub(struct iop *op)
 		(void)ibuf_adds(imap_out(op->s),
 		    "* LSUB (\\Noselect) \"/\" \"\"\r\n");
 		iop_ok(op, "LSUB completed");
-	} else
-		isubs_need_all(op, lsub_listed);
+		return;
+	}
+	list_plan(op, 1);
+	isubs_need_all(op, lsub_listed);
 }
 
 /* STATUS */

@@ -157,6 +157,28 @@ imount_name(const struct imount *mt, const char *name, char *buf)
 	return buf;
 }
 
+int
+imount_matches(const struct imap *s, const struct imount *mt,
+    const char *pattern)
+{
+	const char	*others[MOUNTS_MAX];
+	size_t		 n = 0;
+	uint16_t	 i;
+
+	for (i = 1; i < s->nmounts; i++)
+		others[n++] = s->mounts[i].prefix;
+	return list_match_below(pattern, mt->prefix != NULL ? mt->prefix : "",
+	    others, n);
+}
+
+/* Below a mount somebody without an account there has no mailboxes. */
+int
+imount_listed(const struct imount *mt)
+{
+	return mt->code == ST_OK ||
+	    (mt->code == ST_NO_SUCH_ACCOUNT && mt->prefix != NULL);
+}
+
 /* what they can */
 
 const struct lstorage *

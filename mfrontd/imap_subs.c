@@ -83,7 +83,8 @@ static void
 subs_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop		*op = rq->arg;
-	struct iacct		*a = op->s->mounts[op->nlisted].account;
+	struct imount		*mt = &op->s->mounts[op->nlisted];
+	struct iacct		*a = mt->account;
 	const struct m_st_end	*end = arg;
 
 	if (type == M_st_dict_ok && a != NULL)
@@ -92,10 +93,8 @@ subs_answer(struct streq *rq, enum msg_type type, const void *arg)
 		return;
 	if (end->code == ST_NO_SUCH_ENTRY && a != NULL)
 		iacct_subscribed(a, 0, NULL, "");
-	else if (end->code != ST_OK && op->nlisted == 0) {
-		op->subscribed(op, end->code, end->text);
-		return;
-	}
+	else if (end->code != ST_OK)
+		mt->code = end->code;
 	op->nlisted++;
 	subs_next(op);
 }
@@ -108,29 +107,23 @@ subs_next(struct iop *op)
 
 	for (; op->nlisted < s->nmounts; op->nlisted++) {
 		mt = &s->mounts[op->nlisted];
-		if (mt->account == NULL || mt->acct == 0 ||
-		    !isubs_in_dict(s, mt))
+		if (!mt->wanted || mt->code != ST_OK || !isubs_in_dict(s, mt))
 			continue;
 		subs_ask(op, mt, subs_answer);
 		return;
 	}
-	op->subscribed(op, ST_OK, "");
+	op->subscribed(op);
 }
 
 static void
-subs_listed(struct iop *op, enum st_code code, const char *text)
+subs_listed(struct iop *op)
 {
-	if (code != ST_OK) {
-		op->subscribed(op, code, text);
-		return;
-	}
 	op->nlisted = 0;
 	subs_next(op);
 }
 
 void
-isubs_need_all(struct iop *op, void (*f)(struct iop *, enum st_code,
-    const char *))
+isubs_need_all(struct iop *op, void (*f)(struct iop *))
 {
 	op->subscribed = f;
 	iacct_need_all(op, subs_listed);

@@ -92,6 +92,25 @@ plain(const char *p, size_t len)
 		abort();
 }
 
+/* What matches a name matches something below the level above it. */
+static void
+below(const char *p, const char *name, size_t n)
+{
+	size_t	at = n;
+	char	*dir;
+
+	while (at > 0 && name[at - 1] != '/')
+		at--;
+	if (at < 2 || at == n || memchr(name, '\0', n) != NULL)
+		return;
+	dir = room(at);
+	memcpy(dir, name, at - 1);
+	dir[at - 1] = '\0';
+	if (!list_match_below(p, dir, NULL, 0))
+		abort();
+	free(dir);
+}
+
 /* A pattern and a name; a "*" more in front only ever matches more. */
 static void
 list(const char *p, size_t len)
@@ -112,6 +131,8 @@ list(const char *p, size_t len)
 	if (is && !list_match(pat, name, n))
 		abort();
 	free(pat);
+	if (is)
+		below(p, name, n);
 	list_name_ok(name, n);
 }
 

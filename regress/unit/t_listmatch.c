@@ -83,6 +83,116 @@ ATF_TC_BODY(model, tc)
 }
 
 /* Patterns made to hurt take no time. */
+ATF_TC_WITHOUT_HEAD(below);
+ATF_TC_BODY(below, tc)
+{
+	static const char *const others[] = { "A", "A/D", "INBOX/L", "Ab/*" };
+	static const struct {
+		const char	*pattern;
+		const char	*name;
+		int		 is;
+	} t[] = {
+		{ "*", "", 1 }, { "%", "", 1 }, { "", "", 0 },
+		{ "*", "A", 1 }, { "%", "A", 0 }, { "%/%", "A", 1 },
+		{ "*", "A/D", 1 }, { "%/%", "A/D", 0 }, { "*/x", "A/D", 1 },
+		{ "A", "", 0 }, { "A/*", "", 0 }, { "A/x", "", 0 },
+		{ "A*", "", 1 }, { "A%", "", 1 }, { "a/*", "", 1 },
+		{ "B", "", 1 }, { "Ab/*", "", 1 }, { "Ab/x", "", 1 },
+		{ "A", "A", 0 }, { "A/", "A", 0 }, { "A/x", "A", 1 },
+		{ "A/D", "A", 0 }, { "A/D/x", "A", 0 }, { "A/D*", "A", 1 },
+		{ "A*/D/x", "A", 1 }, { "A%/D/x", "A", 0 },
+		{ "%/D%", "A", 1 }, { "%/D/%", "A", 0 }, { "%/D/%", "A/D", 1 },
+		{ "A/%", "A/D", 0 }, { "A/D", "A/D", 0 }, { "A/*", "A/D", 1 },
+		{ "inbox", "", 1 }, { "inbox/L", "", 0 }, { "inBox/L/%", "", 0 },
+		{ "inbox/l", "", 1 }, { "inbox/*", "", 1 }, { "i%/L/x", "", 1 },
+		{ "inbox/L/x", "INBOX/L", 1 }, { "iNb*x", "INBOX/L", 1 },
+		{ "inbox/l/x", "INBOX/L", 0 }, { "inbox", "INBOX/L", 0 },
+	};
+	char	big[LIST_NAME_MAX + 2];
+	size_t	i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		ATF_CHECK_EQ_MSG(t[i].is, list_match_below(t[i].pattern,
+		    t[i].name, others, 4), "%s %s", t[i].pattern, t[i].name);
+	ATF_CHECK_EQ(1, list_match_below("A/D", "A", NULL, 0));
+	memset(big, 'a', sizeof(big));
+	big[LIST_NAME_MAX + 1] = '\0';
+	ATF_CHECK_EQ(0, list_match_below("*", big, NULL, 0));
+	big[LIST_NAME_MAX - 1] = '\0';
+	ATF_CHECK_EQ(1, list_match_below("*", big, NULL, 0));
+	ATF_CHECK_EQ(0, list_match_below("%", big, NULL, 0));
+}
+
+static int
+is_or_below(const char *n, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(n, dir, len) == 0 && (n[len] == '\0' || n[len] == '/');
+}
+
+/* Is it, or below, another one that is below the folder itself? */
+static int
+is_others(const char *n, const char *dir, const char *const *others)
+{
+	size_t	len = strlen(dir);
+	int	i;
+
+	for (i = 0; i < 2; i++)
+		if ((len == 0 || (strlen(others[i]) > len &&
+		    is_or_below(others[i], dir))) && is_or_below(n, others[i]))
+			return 1;
+	return 0;
+}
+
+/* Every name that may tell the difference. */
+static int
+slow_below(const char *p, const char *dir, const char *const *others)
+{
+	static const char nc[] = "abc/";
+	char	n[16];
+	size_t	at = strlcpy(n, dir, sizeof(n)), len;
+	int	i, k;
+
+	if (at > 0)
+		n[at++] = '/';
+	for (len = 1; len <= 5; len++)
+		for (i = 0; i < 1 << (2 * len); i++) {
+			for (k = 0; k < (int)len; k++)
+				n[at + (size_t)k] = nc[i >> (2 * k) & 3];
+			n[at + len] = '\0';
+			if (slow(p, n) && !is_others(n, dir, others))
+				return 1;
+		}
+	return 0;
+}
+
+ATF_TC_WITHOUT_HEAD(below_model);
+ATF_TC_BODY(below_model, tc)
+{
+	static const char	 pc[] = "ab/*%";
+	static const char *const dirs[] = { "", "a", "a/b", "b" };
+	static const char *const others[][2] = { { "a", "b" },
+	    { "a", "a/b" }, { "a/b", "a/b/a" }, { "b", "a/a" } };
+	const char *const	*o, *dir;
+	char			 p[8];
+	int			 i, k, hits = 0;
+
+	srandom(2);
+	for (i = 0; i < 4000; i++) {
+		memset(p, 0, sizeof(p));
+		for (k = (int)(random() % 5); k > 0; k--)
+			p[k - 1] = pc[random() % 5];
+		dir = dirs[random() % 4];
+		o = others[random() % 4];
+		k = slow_below(p, dir, o);
+		hits += k;
+		ATF_REQUIRE_EQ_MSG(k, list_match_below(p, dir, o, 2),
+		    "\"%s\" \"%s\" %s %s", p, dir, o[0], o[1]);
+	}
+	ATF_CHECK(hits > 500 && hits < 3500);
+}
+
 ATF_TC_WITHOUT_HEAD(hostile);
 ATF_TC_BODY(hostile, tc)
 {
@@ -207,6 +317,8 @@ ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, match);
 	ATF_TP_ADD_TC(tp, model);
+	ATF_TP_ADD_TC(tp, below);
+	ATF_TP_ADD_TC(tp, below_model);
 	ATF_TP_ADD_TC(tp, hostile);
 	ATF_TP_ADD_TC(tp, join);
 	ATF_TP_ADD_TC(tp, names);
