@@ -625,8 +625,6 @@ static void
 listen_check(void)
 {
 	if (li.path != NULL) {
-		if (li.role != ROLE_LMTP)
-			listen_bad("only lmtp listens on a socket");
 		if (li.port != -1 || li.tls_said || !TAILQ_EMPTY(&li.allow))
 			listen_bad("port, tls and allow are not for a "
 			    "socket");

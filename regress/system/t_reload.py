@@ -2,6 +2,7 @@
 """A reload changes everything under sessions that stay, or nothing."""
 
 import os
+import pwd
 import re
 import signal
 import socket
@@ -12,6 +13,10 @@ import threading
 
 from system import (GONE, SLOW, Lmtp, SystemTest, alive, atf,
                     free_port, letter, soon, subject, tls)
+
+
+ROOT = os.geteuid() == 0
+GROUP = pwd.getpwnam('nobody').pw_gid
 
 
 class Reload(SystemTest):
@@ -38,12 +43,16 @@ class Reload(SystemTest):
     def test_listeners(self):
         """added and removed; their sessions stay"""
         path = self.house.path('lmtp.sock')
+        imap = self.house.path('imap.sock')
         old = self.house.ports['imap']
         c, p, l = self.imap(select='INBOX'), self.pop3(), self.lmtp()
         del self.house.ports['pop3']
         self.house.ports['imap'] = free_port()
         text = self.reload('failure delay 0s\n'
-                           'listen lmtp on socket "%s" mode 0660' % path)
+                           'listen lmtp on socket "%s" mode 0660\n'
+                           'listen imap on socket "%s" %s mode 0600' % (
+                               path, imap, 'owner nobody group %d' %
+                               GROUP if ROOT else ''))
         self.assertIn('listener added: 127.0.0.1:%d' %
                       self.house.ports['imap'], text)
         self.assertIn('listener removed: 127.0.0.1:%d' % old, text)
@@ -57,13 +66,28 @@ class Reload(SystemTest):
         # the new ones
         self.assertEqual(1, self.imap(select='INBOX').exists)
         self.assertEqual(0o660, stat.S_IMODE(os.stat(path).st_mode))
+        at = os.stat(imap)
+        self.assertEqual(0o600, stat.S_IMODE(at.st_mode))
+        if ROOT:
+            self.assertEqual((pwd.getpwnam('nobody').pw_uid, GROUP),
+                             (at.st_uid, at.st_gid))
         s = socket.socket(socket.AF_UNIX)
         self.clients.append(s)
         s.connect(path)
         self.assertEqual(b'220 ', s.recv(4))
+        s = socket.socket(socket.AF_UNIX)
+        self.clients.append(s)
+        s.connect(imap)
+        # no TLS is needed there
+        with s.makefile('rwb') as f:
+            self.assertNotIn(b'LOGINDISABLED', f.readline())
+            f.write(b'a LOGIN joe pw\r\n')
+            f.flush()
+            self.assertTrue(f.readline().startswith(b'a OK '))
         # and away again; nobody is left to listen to POP3 in the clear
         self.reload('failure delay 0s')
         self.assertFalse(os.path.exists(path))
+        self.assertFalse(os.path.exists(imap))
         p.cmd('NOOP')
 
     def test_last_listener(self):
