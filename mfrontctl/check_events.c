@@ -157,7 +157,7 @@ events_bound(struct ck *c)
 	struct box	*b = ask_box(c, "bound");
 	struct stream	*s = ask_events(c, NULL);
 	struct stored	*st;
-	int64_t		 late, most = (int64_t)c->run->bound + USUAL_MS;
+	int64_t		 late = 0, most = (int64_t)c->run->bound + USUAL_MS;
 	char		*m = ask_new_message(c, 0);
 	int		 n[2] = { 0, 0 };
 
