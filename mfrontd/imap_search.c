@@ -772,37 +772,49 @@ search_evaluate(struct iop *op)
 
 static void	modseq_next(struct iop *);
 
+/* all: not only those that the storage knows to have changed since. */
+static void
+modseq_rows(struct modseq_key *k, int all, const struct msg_blob *rows)
+{
+	struct uidset	set;
+	struct ibuf	b;
+	struct st_row	row;
+
+	ibuf_from_buffer(&b, rows->p, rows->len);
+	uidset_init(&set);
+	while (strow_get(&b, &row) == 1) {
+		if (all && (!(row.has & ROW_MODSEQ) || row.modseq < k->from))
+			continue;
+		if (msg_set_get(&row.uids, &set) == -1 ||
+		    uidset_union(&k->uids, &set) == -1)
+			fatal(NULL);
+	}
+	uidset_fini(&set);
+}
+
 static void
 modseq_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct iop		*op = rq->arg;
 	struct search		*s = op->data;
-	const struct m_st_rows	*rows = arg;
 	const struct m_st_end	*end = arg;
-	struct uidset		 set;
-	struct ibuf		 b;
-	struct st_row		 row;
 
 	if (type == M_st_rows) {
-		ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
-		uidset_init(&set);
-		while (strow_get(&b, &row) == 1)
-			if (msg_set_get(&row.uids, &set) == -1 ||
-			    uidset_union(&s->modseqs[s->modseq].uids,
-			    &set) == -1)
-				fatal(NULL);
-		uidset_fini(&set);
-		st_credit(rq, (uint32_t)rows->rows.len);
+		modseq_rows(&s->modseqs[s->modseq], s->modseq_all,
+		    &((const struct m_st_rows *)arg)->rows);
+		st_credit(rq, (uint32_t)((const struct m_st_rows *)
+		    arg)->rows.len);
 	} else if (type == M_st_end) {
-		if (end->code == ST_SINCE_TOO_OLD &&
+		if (end->code == ST_SINCE_TOO_OLD && !s->modseq_all &&
 		    s->modseqs[s->modseq].from <= op->s->view->m->modseq) {
-			/* not known that far back: count all as changed */
-			if (uidset_copy(&s->modseqs[s->modseq].uids,
-			    &op->s->view->snap->uids) == -1)
-				fatal(NULL);
-		} else if (end->code != ST_SINCE_TOO_OLD &&
-		    iop_failed(op, end))
+			/* what is there knows its modseq all the same */
+			s->modseq_all = 1;
+			modseq_next(op);
 			return;
+		}
+		if (end->code != ST_SINCE_TOO_OLD && iop_failed(op, end))
+			return;
+		s->modseq_all = 0;
 		s->modseq++;
 		modseq_next(op);
 	}
@@ -828,7 +840,8 @@ modseq_next(struct iop *op)
 	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
 	q.fields = ROW_MODSEQ;
-	q.since = s->modseqs[s->modseq].from - 1;
+	if (!s->modseq_all)
+		q.since = s->modseqs[s->modseq].from - 1;
 	q.credit = LIST_CREDIT;
 	iop_ask(op, M_st_list, &q, modseq_answer);
 }

@@ -67,6 +67,7 @@ struct search {
 	struct modseq_key modseqs[MODSEQ_KEYS];
 	size_t		 nmodseqs;
 	size_t		 modseq;	/* that is being asked for */
+	int		 modseq_all;	/* all rows are, of what is forgotten */
 	struct squery	 queries[QUERIES];
 	size_t		 nqueries;
 	struct squery	*query;		/* that is being asked */

@@ -9,12 +9,15 @@ import quopri
 import random
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from common import ALL, LEVEL, StoreHouse               # noqa: E402
 from imapclient import set_of                           # noqa: E402
 import atf                                              # noqa: E402
+from store import Server                                # noqa: E402
+from whole import SLOW, WITHOUT, free_port              # noqa: E402
 
 WORDS = ('Apfel', 'Pear', 'QUINCE', 'f\u00fcnfzig', '\u0416\u0443\u043a',
          '\u6f22\u5b57', 'dot.dot', 'a"b', 'two words', 'zyx')
@@ -342,6 +345,56 @@ class Search(StoreHouse):
     def test_random_level1(self):
         """... that can be written, but keeps no summaries"""
         self.run_random(LEVEL[1], 3, 80)
+
+
+class Forgotten(StoreHouse):
+    def store_new(self):
+        self.port = free_port()
+        self.store = Server('-l', '127.0.0.1:%d' % self.port,
+                            '-o', 'log-rows=20')
+        self.addCleanup(self.store.remove)
+        self.addCleanup(self.store_ended)
+
+    def fill(self, client):
+        self.box = client.mailbox('joe')['id']
+        for n in range(60):
+            client.add('joe', self.box, b'Subject: x\r\n\r\n')
+
+    def test_modseq(self):
+        """of what the storage has forgotten, still the right ones"""
+        if 'modseq' in WITHOUT:
+            return
+        self.begin(prepare=self.fill)
+        client = self.store.client()
+        end = time.monotonic() + 30 * SLOW
+        while client.list('joe', self.box, since=12).status != 410:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(.1)
+        client.close()
+        c = self.imap(select='INBOX')
+        of = {n: d['MODSEQ'] for n, d in c.ok('FETCH 1:* MODSEQ').fetched()}
+        top = max(of.values())
+        self.assertEqual(60, len(set(of.values())))
+
+        def found(*keys):
+            return c.ok('SEARCH ' + ' '.join(keys)).search()
+
+        for m in (0, 1, 2, 3, 11, 12, top - 25, top - 5, top, top + 1,
+                  top + 2, top + 1000):
+            want = [n for n in of if of[n] >= m]
+            rest = [n for n in of if of[n] < m]
+            self.assertEqual(want, found('MODSEQ %d' % m), m)
+            self.assertEqual(rest, found('NOT MODSEQ %d' % m), m)
+            r = c.ok('SEARCH RETURN (COUNT MIN MAX) MODSEQ %d' % m).esearch()
+            self.assertEqual(len(want), r['COUNT'])
+            if want:
+                self.assertEqual((want[0], want[-1], top),
+                                 (r['MIN'], r['MAX'], r['MODSEQ']))
+        # two at once, of which one is known
+        self.assertEqual([n for n in of if 11 <= of[n] < top - 1], found(
+            'MODSEQ 11', 'NOT MODSEQ %d' % (top - 1), '1:60'))
+        self.assertEqual([n for n in of if of[n] < 11 or of[n] == top], found(
+            'OR NOT MODSEQ 11 MODSEQ %d' % top))
 
 
 class Forms(StoreHouse):
