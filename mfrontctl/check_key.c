@@ -356,14 +356,14 @@ key_concurrent(struct ck *c)
 	}
 	if (failed)
 		check_fail(c, "a repeat failed");
+	key_messages(c, b, 1);
 	for (i = 0; i < AT_ONCE; i++) {
 		if (!t[i].busy && uid != 0 && t[i].uid != uid)
-			check_fail_at(c, NULL, "one was told uid %u, another "
-			    "%u", uid, t[i].uid);
+			check_fail(c, "one was told uid %u, another %u", uid,
+			    t[i].uid);
 		if (!t[i].busy)
 			uid = t[i].uid;
 	}
-	key_messages(c, b, 1);
 }
 
 /* Under a key each row is remembered alone. */

@@ -16,14 +16,14 @@ sys.path.append(os.path.join(HERE, '..', 'house'))
 sys.path.append(os.path.join(HERE, '..', 'mstored'))
 
 import atf                                              # noqa: E402
-from backend import BREAKS                              # noqa: E402
+from backend import ALSO, BREAKS                        # noqa: E402
 from kit import LONG, check, every                      # noqa: E402
 from store import Client                                # noqa: E402
 
 SLOW = int(os.environ.get('SLOW', '1'))
 ACCOUNTS = 'mfrontctl-check', 'other'
-# breaks that slow every other check down, too
-SLOW_ONES = {'events-late'}
+# breaks that have every other check wait, too
+SLOW_ONES = {'events-dropped', 'events-late'}
 
 
 class Broken(unittest.TestCase):
@@ -93,6 +93,13 @@ class Broken(unittest.TestCase):
         self.assertGreater(len(r.named('passed')), 140)
         self.assertEqual(self.kept(), before)
 
+    def shown(self, c):
+        """A failure has all that somebody needs to look for its cause"""
+        self.assertTrue(c['section'] and c['why'], c)
+        self.assertRegex(c['request'], r'^[A-Z]+ /v1/', c)
+        if c['name'] != 'cut-stores-nothing':       # has no answer
+            self.assertRegex(c['answer'], r'^HTTP/1.1 \d{3} ', c)
+
     def caught(self, name):
         """By the checks that should, and by no one that has no reason"""
         url = self.begin(name)
@@ -104,8 +111,11 @@ class Broken(unittest.TestCase):
         self.assertEqual(r.status, 1, r.why())
         for expected in BREAKS[name]:
             self.assertIn(expected, r.failed, r.why())
-        c = r.checks[BREAKS[name][0]]
-        self.assertTrue(c['section'] and c['why'], c)
+        if ALSO.get(name, ()) is not None:
+            self.assertEqual(r.failed - {*BREAKS[name], *ALSO.get(name, ())},
+                             set(), r.why())
+        for failed in r.failed:
+            self.shown(r.checks[failed])
         self.assertEqual(self.kept(), before)
         return r
 

@@ -15,6 +15,14 @@ import atf                                              # noqa: E402
 from kit import LONG, PROGRAM, check, every             # noqa: E402
 from store import Server                                # noqa: E402
 
+LEVEL2 = ['write', 'modseq', 'events', 'idempotency', 'copy']
+
+
+def short():
+    """All but those that take their time"""
+    return ','.join(name for name in every() if name not in LONG)
+
+
 class Mstored(unittest.TestCase):
     def begin(self, *args, **more):
         self.store = Server(**more)
@@ -102,14 +110,22 @@ class Mstored(unittest.TestCase):
         self.assertIn('not-announced', r.named('passed'))
         self.assertIn('members-not-announced', r.named('passed'))
 
+    def test_level2(self):
+        """Level 2 is announced, and nothing of level 3"""
+        self.begin()
+        self.only('write', 'modseq', 'events', 'idempotency', 'copy')
+        r = self.green('-A', 'other', '-c', short(), skipped={'token-needed'})
+        self.assertEqual((r.doc['level'], r.doc['capabilities']),
+                         (2, LEVEL2))
+        self.assertIn('not-announced', r.named('passed'))
+
     def test_some(self):
         """One of level 2 is missing, each in turn"""
         self.begin()
-        names = ','.join(name for name in every() if name not in LONG)
         self.store.stop()
         for off in ('modseq', 'events', 'idempotency', 'copy'):
             self.store.start('-D', off)
-            r = check(self.url, '-c', names)
+            r = check(self.url, '-c', short())
             self.assertEqual((r.status, r.failed, r.doc['level']),
                              (0, set(), 1), r.why())
             self.assertNotIn(off, {x.get('capability')
@@ -127,6 +143,19 @@ class Mstored(unittest.TestCase):
         r = check(self.url, '-l', '2')
         self.assertEqual(r.status, 1)
         self.assertIn('level 2 is not announced', r.doc['error'])
+        self.store.stop()
+        self.store.start()
+        r = check(self.url, '-l', '2', '-c', short())
+        self.assertEqual((r.status, r.doc['level'], r.doc['capabilities']),
+                         (0, 2, LEVEL2), r.why())
+        self.assertEqual({x['level'] for x in r.checks.values()}, {0, 1, 2})
+        names = 'list-all,upload,since,search-flags,dict'
+        r = check(self.url, '-l', '3', '-c', names)
+        self.assertEqual((r.status, r.doc['level']), (0, 2), r.why())
+        self.assertLess(set(LEVEL2), set(r.doc['capabilities']))
+        self.assertLess(set(names.split(',')), set(r.checks))
+        self.assertEqual({x['level'] for x in r.checks.values()},
+                         {0, 1, 2, 3})
 
     def test_token_and_password(self):
         """A token, and a password that auth knows"""
@@ -172,6 +201,23 @@ class Mstored(unittest.TestCase):
         self.assertRegex(r.out, r'(?m)^  ok +key-once +a repeated upload')
         self.assertRegex(r.out, r'\d+ passed, 0 failed, 0 skipped: what is '
                          r'announced is kept\n$')
+        # a user whom it does not know
+        user = os.path.join(self.store.top, 'user')
+        with open(user, 'w') as f:
+            f.write('nobody@example.org:x\n')
+        r = check(self.url, '-c', 'auth,list-all', '-u', user, json=False)
+        self.assertEqual(r.status, 1)
+        self.assertRegex(r.out, r'(?m)^  FAILED +auth +a right password')
+        self.assertRegex(
+            r.out, r'(?m)^auth: the status is 403 bad-credentials\n'
+            r'    see mfront-storage\(7\), CALLS, Check a password\n'
+            r'    > POST auth\n'
+            r'(    < .*\n)+')
+        for line in ('    < HTTP/1.1 403 ', '    < Content-Type: application/'
+                     'problem+json\n', '"code":"bad-credentials"'):
+            self.assertIn(line, r.out)
+        self.assertRegex(r.out, r'\d+ passed, 1 failed, 0 skipped: NOT what '
+                         r'is announced\n$')
 
     def test_list(self):
         """-L: which checks there are; no two have one name"""
