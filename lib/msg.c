@@ -78,13 +78,15 @@ msg_table_hash(void)
 	const struct mdef	*d;
 	const struct mfield	*f;
 	uint64_t		 h = 0xcbf29ce484222325ULL;
+	size_t			 i;
 
 	for (d = msg_defs; d < msg_defs + M_MAX; d++) {
 		h = fnv(h, d->name, strlen(d->name) + 1);
 		h = fnv_num(h, d->from);
 		h = fnv_num(h, d->to);
 		h = fnv_num(h, (uint64_t)d->fd << 8 | (uint64_t)d->flags);
-		for (f = d->fields; f < d->fields + d->nfields; f++) {
+		/* of a message without any there is no array, either */
+		for (i = 0, f = d->fields; i < d->nfields; i++, f++) {
 			h = fnv(h, f->name, strlen(f->name) + 1);
 			h = fnv_num(h, f->type);
 			h = fnv_num(h, f->max);

@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import atf                                              # noqa: E402
 from messages import HEADER, TABLE                      # noqa: E402
+from t_edge import FRAMES, allowed, fields, header      # noqa: E402
+from t_edge import malformed                            # noqa: E402
 from whole import WholeTest                             # noqa: E402
 
 PIDFD_GETFD = 438
@@ -87,7 +89,7 @@ def channel(pid, peer):
 BAD = struct.pack('>HHIII', TABLE['hello'].number, 0, HEADER, 0, 0)
 
 
-class Hijack(WholeTest):
+class House(WholeTest):
     options = dict(listen=('imap', 'pop3', 'lmtp'),
                    conf='prefork imap 2\nauth workers 1')
 
@@ -157,6 +159,8 @@ class Hijack(WholeTest):
                 return False
         return True
 
+
+class Hijack(House):
     @atf.timeout(300)
     def test_parent(self):
         """every process to the parent: ended, another one in its place"""
@@ -206,6 +210,51 @@ class Hijack(WholeTest):
             self.serves()
             self.assertEqual(before, self.house.children())
     test_more_trusted.root = True
+
+
+class Malformed(House):
+    auto = False
+
+    @atf.timeout(300)
+    def test_parent(self):
+        """each message that the parent takes, malformed in every way, with
+        a descriptor that it has not; bytes that are none; from as many
+        processes"""
+        cases = [(d.name, what, d.number, body)
+                 for d in TABLE.values() if allowed(d, 'imap', 'parent')
+                 for what, body in malformed(d)]
+        self.assertGreater(len({name for name, *_ in cases}), 4)
+        cases = [('%s: %s' % (name, what), header(number, HEADER + len(body)) +
+                  body, 0) for name, what, number, body in cases]
+        cases += [('frame: ' + what, data, 0) for what, data in FRAMES]
+        cases += [(d.name + ': a descriptor', header(d.number, HEADER + len(
+            body), 1) + body, n) for n in (1, 3) for d in TABLE.values()
+            if allowed(d, 'imap', 'parent') for body in [b''.join(fields(d))]]
+        # each process of a slot that died waits before it is there again
+        each = -(-len(cases) // 3)
+        self.assertLess(each, 33)
+        self.begin(conf='prefork { imap %d, pop3 %d, lmtp %d }\n'
+                   'auth workers 1' % (each, each, each))
+        for role in ('imap', 'pop3', 'lmtp'):
+            pids = self.house.pids(role)
+            for pid, (what, data, fds) in zip(pids, cases):
+                self.insult(pid, data, fds)
+                self.wait(lambda: pid not in self.house.pids(role),
+                          '%s: %s' % (role, what))
+            self.assertEqual(each, len(pids))
+            cases = cases[each:]
+        self.assertEqual([], cases)
+        self.house.logged('sent a bad message', count=3)
+        self.serves()
+    test_parent.root = True
+
+    def insult(self, pid, data, fds):
+        with channel(pid, self.house.proc.pid) as s, \
+                open('/dev/null') as f:
+            if fds:
+                socket.send_fds(s, [data], [f.fileno()] * fds)
+            else:
+                s.sendall(data)
 
 
 if __name__ == '__main__':
