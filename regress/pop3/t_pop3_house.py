@@ -69,6 +69,21 @@ class Session(Pop3):
                              c.top(4, 2)[1])
             c.quit()
 
+    def test_bare_ends(self):
+        """lines that end with LF or CR alone: whole ones are sent; the size
+        is the stored one's"""
+        text = b'A: 1\nB: 2\n\n.dot\r\rlast'
+        self.imap().append('INBOX', text)
+        c = self.pop3()
+        self.assertEqual((1, len(text)), c.stat())
+        self.assertEqual([b'1 %d' % len(text)], c.list()[1])
+        head, lines, _ = c.retr(1)
+        self.assertEqual(b'+OK %d octets' % len(text), head)
+        self.assertEqual([b'A: 1', b'B: 2', b'', b'.dot', b'', b'last'],
+                         lines)
+        self.assertEqual(lines[:4], c.top(1, 1)[1])
+        c.quit()
+
     def test_uidl(self):
         """unique ids last: over sessions, deletions, a restart"""
         self.append(*[letter(n) for n in range(6)])
