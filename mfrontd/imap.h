@@ -417,6 +417,7 @@ struct mirror {
 	uint32_t	 uidvalidity;
 	uint32_t	 uidnext;
 	uint64_t	 modseq;	/* everything up to it is in here */
+	uint64_t	 since;		/* the last list was of changes since */
 	uint64_t	 heard;		/* newest one we were told of */
 	int		 told;		/* of a change without a number */
 	char		*mstate;	/* the row's state text (below level 2) */
@@ -437,6 +438,10 @@ struct mirror {
 	struct uidset	 touched;	/* flags changed, being read */
 	TAILQ_HEAD(mchanges, mchange) stamped; /* ... with their modseqs */
 	uint32_t	 nstamped;
+	struct mchanges	 ahead;		/* ours, newer than modseq */
+	uint32_t	 nahead;
+	unsigned	 owns;		/* requests of ours that are out */
+	struct tmo	 hold;		/* news that waits for their answers */
 	struct uidset	 added;
 	uint32_t	 recent_first;
 	uint32_t	 row_epoch;
@@ -459,8 +464,10 @@ struct mown {			/* a change of ours, as its answer comes in */
 	struct m_st_change	 change;
 	struct uidset		 touched;
 	uint32_t		 origin;
+	int			 silent;	/* which is told no flags */
 	int			 apply;		/* it is news to the mirror */
 	int			 incomplete;	/* its answer was */
+	struct mirror		*out;		/* whose owns it counts in */
 };
 
 struct mirror *mirror_get(struct imap *, const struct imount *, const char *);
@@ -492,8 +499,16 @@ void	 mirror_regranted(struct imap *);
  * first (flags, removed, added), then the change.
  */
 int	 mirror_current(const struct mirror *, const struct m_st_change *);
-void	 mirror_own_flags(struct mirror *, const struct msg_set *,
-	    const char *, struct uidset *);
+/*
+ * The request goes out: until its answer is over nothing is listed because
+ * of an event, which is its own most of the time.
+ */
+void	 mirror_own_begin(struct mirror *, struct mown *);
+void	 mirror_own_over(struct mown *);
+/* ... or until nobody wants the answer any more. */
+void	 mirror_own_drop(struct mown *);
+void	 mirror_own_flags(struct mirror *, struct mown *,
+	    const struct msg_set *, const char *);
 void	 mirror_own_removed(struct mirror *, const struct uidset *);
 /* A request may make several changes: one ends where the next begins. */
 void	 mirror_own_change(struct mirror *, struct mown *,

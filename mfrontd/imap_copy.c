@@ -33,6 +33,7 @@ struct copy {
 	char			*target;	/* mailbox id */
 	struct m_st_change	 from_change;
 	struct m_st_change	 to_change;
+	struct mown		 own;		/* MOVE: its request */
 	int			 nchanges;
 	int			 move;
 	int			 failed;	/* enum st_code */
@@ -45,6 +46,7 @@ copy_cleanup(struct iop *op)
 	struct copy *c = op->data;
 
 	carry_free(c->carry);
+	mirror_own_drop(&c->own);
 	uidset_fini(&c->uids);
 	uidset_fini(&c->part);
 	uidset_fini(&c->from);
@@ -183,12 +185,15 @@ static void	copy_next(struct iop *);
 static void
 copy_end(struct iop *op, enum st_code code)
 {
-	struct copy *c = op->data;
+	struct copy	*c = op->data;
+	int		 done = code == ST_OK || c->nchanges > 0;
 
-	if (code == ST_OK || c->nchanges > 0) {
-		/* done; perhaps what the new uids are was cut off */
-		c->blind |= code != ST_OK;
+	if (done)
 		copy_apply(op, code);
+	mirror_own_over(&c->own);
+	if (done) {
+		/* perhaps what the new uids are was cut off */
+		c->blind |= code != ST_OK;
 		if (c->uids.n > 0)
 			copy_next(op);
 		else
@@ -289,6 +294,8 @@ copy_next(struct iop *op)
 	q.uids = msg_set_of(&c->part);
 	q.to = c->target;
 	q.move = (uint8_t)c->move;
+	if (c->move)
+		mirror_own_begin(op->s->view->m, &c->own);
 	iop_ask(op, M_st_copy, &q, copy_answer);
 }
 

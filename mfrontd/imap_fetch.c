@@ -63,6 +63,7 @@ fetch_cleanup(struct iop *op)
 	struct fkeep	*k;
 	struct fmsg	*m;
 
+	mirror_own_drop(&f->own);
 	while ((m = TAILQ_FIRST(&f->queue)) != NULL)
 		fmsg_free(f, m);
 	while ((k = TAILQ_FIRST(&f->keeps)) != NULL)
@@ -160,10 +161,10 @@ seen_rows(struct iop *op, const struct m_st_rows *rows)
 	struct st_row	 row;
 
 	ibuf_from_buffer(&b, rows->rows.p, rows->rows.len);
-	while (f->own.apply && strow_get(&b, &row) == 1)
+	while (strow_get(&b, &row) == 1)
 		if (row.flags != NULL)
-			mirror_own_flags(op->s->view->m, &row.uids,
-			    row.flags, &f->own.touched);
+			mirror_own_flags(op->s->view->m, &f->own, &row.uids,
+			    row.flags);
 }
 
 static void
@@ -216,6 +217,7 @@ fetch_set_seen(struct iop *op)
 	q.uids = msg_set_of(&part);
 	q.op = PATCH_ADD;
 	q.flags = "\\Seen";
+	mirror_own_begin(op->s->view->m, &f->own);
 	iop_ask(op, M_st_patch, &q, seen_answer);
 	uidset_fini(&part);
 }

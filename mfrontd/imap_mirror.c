@@ -6,9 +6,10 @@
  * A mirror is proven while the storage's event stream lives under whose
  * epoch it was read, and has told of nothing newer.  Then nothing is asked.
  * What is heard makes it ask for the changes since its modseq; what we
- * change ourselves it takes from the answer.  Without events it asks for the
- * mailbox's row, at most once a command and a poll interval, and compares.
- * As a belt it does so now and then with events, too.
+ * change ourselves it takes from the answer, and waits for that when the
+ * event is faster.  Without events it asks for the mailbox's row, at most
+ * once a command and a poll interval, and compares.  As a belt it does so
+ * now and then with events, too.
  */
 #include <sys/types.h>
 #include <stddef.h>
@@ -22,9 +23,10 @@
 #define ROWS_MAX	4096	/* cached of one mailbox */
 #define MESSAGES_MAX	(1U << 26)	/* of a mailbox that can be served */
 #define LIST_CREDIT	(512 * 1024)
+#define HOLD_SECS	3	/* that others' changes may wait for ours */
 
 static TAILQ_HEAD(, mirror) mirrors = TAILQ_HEAD_INITIALIZER(mirrors);
-static struct tmo_class	check_class, poll_class;
+static struct tmo_class	check_class, poll_class, hold_class;
 
 static void	mirror_ask(struct mirror *, struct lsession *);
 static void	mirror_settled(struct mirror *, enum st_code, const char *);
@@ -114,6 +116,7 @@ mirror_get(struct imap *s, const struct imount *mt, const char *id)
 	uidset_init(&m->added);
 	TAILQ_INIT(&m->changes);
 	TAILQ_INIT(&m->stamped);
+	TAILQ_INIT(&m->ahead);
 	TAILQ_INIT(&m->views);
 	TAILQ_INIT(&m->waiters);
 	m->snap = snap_new(&m->map.uids);
@@ -155,6 +158,22 @@ stamps_clear(struct mirror *m)
 	m->nstamped = 0;
 }
 
+/* Of a modseq up to which all is in the mirror, or all of them. */
+static void
+ahead_clear(struct mirror *m, uint64_t upto)
+{
+	struct mchange *c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &m->ahead, entry, next) {
+		if (c->modseq > upto)
+			continue;
+		TAILQ_REMOVE(&m->ahead, c, entry);
+		m->nahead--;
+		uidset_fini(&c->uids);
+		free(c);
+	}
+}
+
 static void
 mirror_free(struct mirror *m)
 {
@@ -162,9 +181,11 @@ mirror_free(struct mirror *m)
 
 	st_cancel(&m->rq);
 	tmo_stop(&m->check);
+	tmo_stop(&m->hold);
 	while ((c = TAILQ_FIRST(&m->changes)) != NULL)
 		change_free(m, c);
 	stamps_clear(m);
+	ahead_clear(m, UINT64_MAX);
 	rows_free(m);
 	snap_unref(m->snap);
 	flagmap_fini(&m->map);
@@ -189,7 +210,8 @@ mirror_attach(struct mirror *m, struct iview *v)
 void
 mirror_unused(struct mirror *m)
 {
-	if (TAILQ_EMPTY(&m->views) && TAILQ_EMPTY(&m->waiters) && !m->held)
+	if (TAILQ_EMPTY(&m->views) && TAILQ_EMPTY(&m->waiters) &&
+	    !m->held && m->owns == 0)
 		mirror_free(m);
 }
 
@@ -294,6 +316,46 @@ mirror_notify(struct mirror *m)
 			imap_at_turn(v->s);
 }
 
+/*
+ * Ours that are newer than the mirror's modseq.  A list may bring them once
+ * more, or what was before them; both have been told, or are no news.
+ * Of too many some are not kept: then it is told twice.
+ */
+static void
+ahead_put(struct mirror *m, const struct uidset *uids, uint64_t modseq)
+{
+	struct mchange *c;
+
+	if (modseq == 0 || uids->n == 0)
+		return;
+	TAILQ_FOREACH(c, &m->ahead, entry)
+		if (c->modseq == modseq)
+			break;
+	if (c == NULL) {
+		if (m->nahead == CHANGES_MAX)
+			return;
+		if ((c = calloc(1, sizeof(*c))) == NULL)
+			fatal(NULL);
+		c->modseq = modseq;
+		TAILQ_INSERT_TAIL(&m->ahead, c, entry);
+		m->nahead++;
+	}
+	if (uidset_union(&c->uids, uids) == -1)
+		fatal(NULL);
+}
+
+/* Takes away what a row, or a change of ours, says nothing new of. */
+static void
+ahead_skip(struct mirror *m, uint64_t modseq, struct uidset *set)
+{
+	struct mchange *c;
+
+	TAILQ_FOREACH(c, &m->ahead, entry)
+		if (c->modseq >= modseq &&
+		    uidset_subtract(set, &c->uids) == -1)
+			fatal(NULL);
+}
+
 /* reading: the whole list, or what changed */
 
 /* More different sets than anybody has are the one thing not kept. */
@@ -325,6 +387,10 @@ map_row(struct mirror *m, struct flagmap *map, const struct st_row *row,
 		return;
 	}
 	m->listed += uidset_count(set);
+	if (!m->filling && row->has & ROW_MODSEQ)
+		ahead_skip(m, row->modseq, set);
+	else
+		ahead_clear(m, UINT64_MAX);
 	if (flagmap_put(map, set, id) == -1)
 		fatal("mirror");
 }
@@ -496,6 +562,7 @@ mirror_replace(struct mirror *m)
 	    uidset_union(&m->added, &new) == -1)
 		fatal(NULL);
 	uidset_fini(&new);
+	ahead_clear(m, UINT64_MAX);
 	t = m->map;
 	m->map = m->fresh;
 	m->fresh = t;
@@ -636,6 +703,7 @@ mirror_list_end(struct mirror *m, const struct m_st_end *end)
 		m->uidnext = uidset_max(&m->map.uids) + 1;
 	if (m->head.modseq > m->modseq || m->filling)
 		m->modseq = m->head.modseq;
+	ahead_clear(m, m->modseq);
 	m->epoch = m->head.epoch;
 	m->polled = tmo_now();
 	if (!m->again)
@@ -685,6 +753,7 @@ mirror_ask(struct mirror *m, struct lsession *ls)
 		q.since = m->modseq;
 		q.fields |= ROW_MODSEQ;
 	}
+	m->since = m->filling ? UINT64_MAX : m->modseq;
 	m->listed = 0;
 	m->toomany = 0;
 	uidset_clear(&m->touched);
@@ -822,6 +891,62 @@ mirror_refresh(struct mirror *m)
 		mirror_start(m);
 }
 
+static int
+mirror_idled(const struct mirror *m)
+{
+	const struct iview *v;
+
+	TAILQ_FOREACH(v, &m->views, entry)
+		if (v->s->idling)
+			return 1;
+	return 0;
+}
+
+/* Is it not true, to somebody who is to be told so without asking? */
+static int
+mirror_missed(const struct mirror *m)
+{
+	return m->state != MIRROR_GONE && !mirror_proven(m) &&
+	    mirror_idled(m);
+}
+
+/*
+ * It was heard of a change, which those who idle are to be told.  While a
+ * request of ours is out it is most likely that one's: its answer says
+ * more.  But it may be slow, and the change another.
+ */
+static void
+mirror_news(struct mirror *m)
+{
+	if (!mirror_missed(m))
+		return;
+	if (m->owns == 0)
+		mirror_start(m);
+	else if (m->hold.class == NULL)
+		tmo_start(&m->hold, &hold_class);
+}
+
+static void
+hold_fired(struct tmo *t)
+{
+	struct mirror *m;
+
+	m = (struct mirror *)(void *)((char *)t -
+	    offsetof(struct mirror, hold));
+	if (mirror_missed(m))
+		mirror_start(m);
+}
+
+/* Nothing of ours is out any more: what is left is others'. */
+static void
+mirror_unhold(struct mirror *m)
+{
+	if (m->owns > 0 || m->hold.class == NULL)
+		return;
+	tmo_stop(&m->hold);
+	mirror_news(m);
+}
+
 /* An answer is in: wake who waits, ask again if more was heard. */
 static void
 mirror_settled(struct mirror *m, enum st_code code, const char *text)
@@ -830,7 +955,9 @@ mirror_settled(struct mirror *m, enum st_code code, const char *text)
 
 	m->held++;
 	mirror_timer(m);
-	if (more)
+	if (more && m->owns > 0 && TAILQ_EMPTY(&m->waiters))
+		mirror_news(m);
+	else if (more)
 		mirror_start(m);
 	else
 		iop_wake(&m->waiters, code, text);
@@ -867,23 +994,13 @@ mirror_session_gone(struct imap *s)
 			m->told = 1;
 			if (mirror_any_session(m) != NULL)
 				mirror_start(m);
-		}
+		} else
+			mirror_unhold(m);
 		mirror_unused(m);
 	}
 }
 
 /* what the storage tells */
-
-static int
-mirror_idled(const struct mirror *m)
-{
-	const struct iview *v;
-
-	TAILQ_FOREACH(v, &m->views, entry)
-		if (v->s->idling)
-			return 1;
-	return 0;
-}
 
 void
 mirror_event(struct proc_peer *p, const struct m_st_event *e)
@@ -903,8 +1020,7 @@ mirror_event(struct proc_peer *p, const struct m_st_event *e)
 			m->heard = e->modseq;
 		if (m->asker != NULL)
 			m->again = 1;
-		if (!mirror_proven(m) && mirror_idled(m))
-			mirror_start(m);
+		mirror_news(m);
 	}
 }
 
@@ -991,6 +1107,7 @@ mirror_init(void)
 {
 	tmo_class_init(&check_class, 600, timer_fired);
 	tmo_class_init(&poll_class, 30, timer_fired);
+	tmo_class_init(&hold_class, HOLD_SECS, hold_fired);
 }
 
 void
@@ -1031,17 +1148,95 @@ mirror_current(const struct mirror *m, const struct m_st_change *c)
 }
 
 void
-mirror_own_flags(struct mirror *m, const struct msg_set *uids,
-    const char *text, struct uidset *touched)
+mirror_own_begin(struct mirror *m, struct mown *o)
 {
-	struct uidset	set;
-	uint32_t	id;
+	o->out = m;
+	m->owns++;
+}
 
-	id = flags_of_storage(&m->map.flags, text);
+/* What came of the answer is in the mirror, and lists do not tell it. */
+static void
+own_failed(struct mirror *m, struct mown *o)
+{
+	if (!o->apply)
+		return;
+	mirror_changed(m, &o->touched, o->change.modseq, 0);
+	mirror_heard(m, o->change.modseq);
+	mirror_notify(m);
+	o->apply = 0;
+}
+
+void
+mirror_own_drop(struct mown *o)
+{
+	if (o->out == NULL)
+		return;
+	own_failed(o->out, o);
+	o->out->owns--;
+	o->out = NULL;
+}
+
+void
+mirror_own_over(struct mown *o)
+{
+	struct mirror *m = o->out;
+
+	if (m == NULL)
+		return;
+	mirror_own_drop(o);
+	mirror_unhold(m);
+}
+
+/*
+ * A list that is coming in may be newer than our change, or older: of each
+ * message the newest stays, and is told once.
+ */
+static void
+own_against_list(struct mirror *m, uint64_t modseq, struct uidset *set)
+{
+	struct mchange *c;
+
+	TAILQ_FOREACH(c, &m->stamped, entry)
+		if (c->modseq > modseq &&
+		    uidset_subtract(set, &c->uids) == -1)
+			fatal(NULL);
+	TAILQ_FOREACH(c, &m->stamped, entry)
+		if (c->modseq <= modseq &&
+		    uidset_subtract(&c->uids, set) == -1)
+			fatal(NULL);
+}
+
+static void
+own_apply(struct mirror *m, uint64_t modseq, struct uidset *set,
+    const char *text)
+{
+	uint32_t id = flags_of_storage(&m->map.flags, text);
+
+	if (modseq != 0) {
+		ahead_skip(m, modseq, set);
+		own_against_list(m, modseq, set);
+	}
+	/* a list that came in since has it, or what was after it */
+	if (modseq != 0 && modseq <= m->modseq)
+		uidset_clear(set);
+	if (uidset_intersect(set, &m->map.uids) == -1 ||
+	    flagmap_set(&m->map, set, id) == -1)
+		fatal(NULL);
+	ahead_put(m, set, modseq);
+}
+
+void
+mirror_own_flags(struct mirror *m, struct mown *o,
+    const struct msg_set *uids, const char *text)
+{
+	struct uidset set;
+
 	uidset_init(&set);
-	if (msg_set_get(uids, &set) == -1 ||
-	    flagmap_set(&m->map, &set, id) == -1 ||
-	    uidset_union(touched, &set) == -1)
+	if (msg_set_get(uids, &set) == -1)
+		fatal(NULL);
+	if (o->apply)
+		own_apply(m, o->change.modseq, &set, text);
+	if (uidset_union(&o->touched, &set) == -1)
 		fatal(NULL);
 	uidset_fini(&set);
 }
@@ -1065,25 +1260,62 @@ mirror_own_done(struct mirror *m, const struct m_st_change *c,
 		m->modseq = c->modseq;
 	else if (c->modseq == 0 || c->modseq != c->before)
 		mirror_heard(m, c->modseq);
+	ahead_clear(m, m->modseq);
 	mirror_notify(m);
 	/* others came in between; who idles is to hear of them */
 	if (mirror_behind(m) && m->asker != NULL)
 		m->again = 1;
 }
 
+/*
+ * Who is told of a change as if others had made it.  Its session knows what
+ * became of the flags if it has been told so, or if they were before what it
+ * thinks they were.
+ */
+static uint32_t
+own_origin(const struct mown *o, uint64_t known)
+{
+	return o->silent && o->change.before != known ? 0 : o->origin;
+}
+
+/* A list was faster, and did not know that it was us. */
+static void
+own_known(struct mirror *m, const struct mown *o)
+{
+	struct mchange	*c;
+	struct uidset	 others;
+
+	uidset_init(&others);
+	TAILQ_FOREACH(c, &m->changes, entry) {
+		if (c->modseq == 0 || c->modseq != o->change.modseq)
+			continue;
+		if (uidset_copy(&others, &c->uids) == -1 ||
+		    uidset_subtract(&others, &o->touched) == -1)
+			fatal(NULL);
+		if (others.n == 0)
+			c->origin = own_origin(o, m->since);
+	}
+	uidset_fini(&others);
+}
+
 void
 mirror_own_settle(struct mirror *m, struct mown *o,
     const struct m_st_end *end)
 {
-	if (o->apply && (end == NULL || end->code == ST_OK))
-		mirror_own_done(m, &o->change, &o->touched, o->origin);
-	else if (o->apply) {
-		mirror_changed(m, &o->touched, o->change.modseq, 0);
-		mirror_heard(m, o->change.modseq);
-	}
+	int ok = end == NULL || end->code == ST_OK;
+
+	if (o->apply && ok)
+		mirror_own_done(m, &o->change, &o->touched,
+		    own_origin(o, m->modseq));
+	else if (ok)
+		own_known(m, o);
+	else
+		own_failed(m, o);
 	o->incomplete = end != NULL && end->begun;
 	uidset_clear(&o->touched);
 	o->apply = 0;
+	if (end != NULL)
+		mirror_own_over(o);
 }
 
 void

@@ -210,6 +210,7 @@ expunge_cleanup(struct iop *op)
 {
 	struct expunge *x = op->data;
 
+	mirror_own_drop(&x->own);
 	uidset_fini(&x->left);
 	uidset_fini(&x->vanished);
 	uidset_fini(&x->own.touched);
@@ -335,6 +336,7 @@ expunge_next(struct iop *op)
 	q.mailbox = op->s->view->m->id;
 	q.uids = msg_set_of(&part);
 	q.onlyif = "\\Deleted";
+	mirror_own_begin(op->s->view->m, &x->own);
 	iop_ask(op, M_st_expunge, &q, expunge_answer);
 	uidset_fini(&part);
 }

@@ -41,6 +41,7 @@ store_cleanup(struct iop *op)
 {
 	struct store *st = op->data;
 
+	mirror_own_drop(&st->own);
 	uidset_fini(&st->named);
 	uidset_fini(&st->left);
 	uidset_fini(&st->own.touched);
@@ -293,9 +294,9 @@ store_rows(struct iop *op, const struct m_st_rows *m)
 	ibuf_from_buffer(&b, m->rows.p, m->rows.len);
 	uidset_init(&set);
 	while (strow_get(&b, &row) == 1) {
-		if (row.flags != NULL && st->own.apply)
-			mirror_own_flags(op->s->view->m, &row.uids,
-			    row.flags, &st->own.touched);
+		if (row.flags != NULL)
+			mirror_own_flags(op->s->view->m, &st->own, &row.uids,
+			    row.flags);
 		if (msg_set_get(&row.uids, &set) == -1 ||
 		    uidset_union(&st->changed, &set) == -1)
 			fatal(NULL);
@@ -403,6 +404,7 @@ store_next(struct iop *op)
 	q.flags = (const char *)ibuf_data(&st->flags);
 	q.conditional = (uint8_t)c->has_unchangedsince;
 	q.unchangedsince = c->unchangedsince;
+	mirror_own_begin(op->s->view->m, &st->own);
 	iop_ask(op, M_st_patch, &q, store_answer);
 	uidset_fini(&part);
 }
@@ -422,6 +424,7 @@ cmd_store(struct iop *op)
 		fatal(NULL);
 	ibuf_init(&st->flags, 8190);
 	st->own.origin = op->s->ls.id;
+	st->own.silent = c->silent;
 	op->data = st;
 	op->cleanup = store_cleanup;
 	if (c->has_unchangedsince)

@@ -861,7 +861,7 @@ class Sync(StorageTest):
         self.before(*LEVEL2)
         self.st.add(5)
         self.st.create('Other')
-        c, d = self.open(), self.open()
+        c, d, e = self.open(), self.open(), self.open()
         self.until('STATUS Other (MESSAGES)', client=d)
         tag = c.idle()
         for turn, cmd in enumerate(('UID STORE 1 FLAGS (new)',
@@ -874,7 +874,7 @@ class Sync(StorageTest):
             self.st.rule('PATCH', storage.late(told), 1)
             rule = self.st.rule(LISTING, storage.late(listed))
             t = d.begin('UID STORE 1 FLAGS (old%d \\Deleted)' % turn)
-            self.st.wait_asked(LISTING)
+            asking = self.asking(e)
             told.set()
             self.assertEqual(d.finish(t).type, 'OK')
             d.ok(cmd)
@@ -882,7 +882,9 @@ class Sync(StorageTest):
             listed.set()
             # it cannot be the last word
             self.st.wait_asked(LISTING, 2)
+            self.assertEqual(e.finish(asking).type, 'OK')
             self.sync(d)
+            self.sync(e)
         c.done(tag)
         self.sync(c)
 
