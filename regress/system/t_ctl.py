@@ -9,7 +9,8 @@ import struct
 import subprocess
 import threading
 
-from system import (PASSWORD, SLOW, SystemTest, atf, letter, program, soon)
+from system import (PASSWORD, SLOW, TOP, SystemTest, atf, letter, program,
+                    soon)
 
 
 class Ctl(SystemTest):
@@ -93,6 +94,39 @@ class Ctl(SystemTest):
         self.assertEqual(1, self.stats('lmtp')['accepted'])
         text = self.ctl('show', 'stats')
         self.assertRegex(text, r'(?m)^auth/0 +logins +1$')
+
+    @staticmethod
+    def documented():
+        """role -> the counters that mfrontctl(8) has of it"""
+        with open(os.path.join(TOP, 'mfrontctl', 'mfrontctl.8')) as f:
+            text = f.read().split('\n.Sh COUNTERS\n')[1].split('\n.Sh ')[0]
+        found = {}
+        for part in text.split('\n.Ss ')[1:]:
+            title = part.split('\n')[0]
+            before = 'main.' if 'storage' in title else ''
+            for line in re.findall(r'(?m)^\.It Li (.*)$', part):
+                found.setdefault(title.split(',')[0], []).extend(
+                    before + name for name in line.split(' , '))
+        served = found.pop('All that serve clients: imap')
+        for role in 'imap', 'pop3', 'lmtp':
+            found[role] += served
+        for name in 'logins', 'login-failures':
+            found['lmtp'].remove(name)
+        return found
+
+    def test_counters(self):
+        """all of them are in the manual, and no others"""
+        self.house.storage = 'storage "main" embedded "$dir/store" ' \
+            'index "$dir/index" size 16M'
+        self.reload()
+        shown = {}
+        for process, counters in self.json('show', 'stats').items():
+            shown.setdefault(process.split('/')[0], set()).update(counters)
+        documented = self.documented()
+        self.assertEqual(set(documented), set(shown))
+        for role, names in documented.items():
+            self.assertEqual(len(names), len(set(names)), role)
+            self.assertEqual(shown[role], set(names), role)
 
     def test_storage(self):
         row, = self.json('show', 'storage')
