@@ -676,7 +676,6 @@ END(st_recent_ok)
 MSG(st_end, R_ENGINE, R_LISTENER, NOFD, 0)
 	U16(st_end, code)		/* enum st_code */
 	U8(st_end, begun)		/* its st_change stands all the same */
-	U32(st_end, retry)		/* seconds, 0: not said */
 	STR(st_end, text, 256)
 END(st_end)
 /* a mailbox (or, with none, the account's list) of a granted account moved */

@@ -245,6 +245,8 @@ const char	*eurl_state_text(const struct eurl *);
 int		 eurl_serves(const struct eurl *);
 /* It asks for so many seconds without a request of ours. */
 void		 eurl_wait(struct eurl *, uint32_t);
+/* When they are over. */
+time_t		 eurl_until(uint32_t);
 /* What came of a request: an answer, no good one, or the connection broke. */
 void		 eurl_answered(struct eurl *);
 void		 eurl_failure(struct eurl *, const char *);
@@ -413,6 +415,7 @@ struct account {
 	uint16_t		 storage;
 	char			*name;
 	char			*inbox;		/* its id, NULL: not known */
+	time_t			 wait_until;	/* nothing is asked before */
 	int			 refs;
 	int			 listed;	/* among those not in use */
 	uint32_t		 nrecent;
@@ -578,8 +581,7 @@ void		 ereq_handle(struct proc_peer *, struct imsg *,
 void		 ereq_more(struct proc_peer *, struct imsg *, const void *);
 void		 ereq_cancel_session(struct epeer *, uint32_t);
 void		 ereq_free(struct ereq *);
-void		 ereq_end(struct ereq *, enum st_code, const char *,
-		    uint32_t);
+void		 ereq_end(struct ereq *, enum st_code, const char *);
 void		 ereq_send(struct ereq *, enum msg_type, const void *);
 /* Counts bytes sent against the credit; the backend waits below zero. */
 void		 ereq_spend(struct ereq *, size_t);

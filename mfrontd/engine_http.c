@@ -280,7 +280,7 @@ hconn_head(struct hconn *c, const uint8_t *p, size_t len)
 	http_body_init(&c->body, &h);
 	tmo_start(&c->tmo, &answer_class);
 	r->problem = is_problem(&h);
-	/* 429 is about this request alone, 503 about all of them */
+	/* 503 is about all requests; 429, about an account, is ereq_done's */
 	if (h.status == 503 && r->retry_after > 0 && c->url != NULL &&
 	    !r->probe)
 		eurl_wait(c->url, r->retry_after);

@@ -422,5 +422,5 @@ elocal_dict(struct ereq *e, const struct m_st_dict *m)
 	};
 	enum st_code code = ops[m->op](e, m);
 
-	ereq_end(e, code, st_error(code)->text, 0);
+	ereq_end(e, code, st_error(code)->text);
 }

@@ -55,7 +55,7 @@ refuse(struct ereq *e, struct hreq *h, const char *why)
 {
 	if (h != NULL)
 		hreq_discard(h);
-	ereq_end(e, ST_BAD_REQUEST, why, 0);
+	ereq_end(e, ST_BAD_REQUEST, why);
 }
 
 /* search */
@@ -270,7 +270,7 @@ eoffload_search(struct ereq *e, const void *arg)
 
 	if (!search_may(e, m)) {
 		ereq_end(e, ST_UNSUPPORTED_SEARCH,
-		    st_error(ST_UNSUPPORTED_SEARCH)->text, 0);
+		    st_error(ST_UNSUPPORTED_SEARCH)->text);
 		return;
 	}
 	if (m->query.len > 0 && !is_json(&m->query, JSMN_OBJECT)) {
@@ -477,7 +477,7 @@ eoffload_dict(struct ereq *e, const void *arg)
 		break;
 	case INDEX_NO:
 		ereq_end(e, ST_NOT_PERMITTED,
-		    st_error(ST_NOT_PERMITTED)->text, 0);
+		    st_error(ST_NOT_PERMITTED)->text);
 		break;
 	}
 }

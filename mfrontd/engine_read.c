@@ -354,7 +354,7 @@ eread_get_more(struct ereq *e)
 		e->left -= n;
 	}
 	if (e->left == 0)
-		ereq_end(e, ST_OK, "", 0);
+		ereq_end(e, ST_OK, "");
 }
 
 /* Is it the part that was asked for? (RFC 9110, 14.4) */
@@ -408,7 +408,7 @@ get_data(struct hreq *h, const uint8_t *p, size_t len)
 	get_send(e, p, n);
 	/* the rest is nobody's business */
 	if (e->left == 0 && !e->keep && !e->ranged && e->got < e->size)
-		ereq_end(e, ST_OK, "", 0);
+		ereq_end(e, ST_OK, "");
 }
 
 static void
@@ -463,7 +463,7 @@ eread_get(struct ereq *e, const void *arg)
 	e->skip = m->offset;
 	e->credit = m->credit;
 	if (m->offset > m->size) {
-		ereq_end(e, ST_BAD_REQUEST, "offset behind the end", 0);
+		ereq_end(e, ST_BAD_REQUEST, "offset behind the end");
 		return;
 	}
 	e->left = m->size - m->offset;

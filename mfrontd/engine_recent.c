@@ -73,5 +73,5 @@ erecent(struct ereq *e, const void *arg)
 	if (m->take && m->uidnext > r->told)
 		r->told = m->uidnext;
 	ereq_send(e, M_st_recent_ok, &ok);
-	ereq_end(e, ST_OK, "", 0);
+	ereq_end(e, ST_OK, "");
 }

@@ -100,7 +100,7 @@ ereq_free(struct ereq *e)
 
 static void
 send_end(struct epeer *ep, uint32_t session, uint32_t req, enum st_code code,
-    int begun, const char *text, uint32_t retry)
+    int begun, const char *text)
 {
 	struct m_st_end	m;
 	char		buf[256];
@@ -108,19 +108,18 @@ send_end(struct epeer *ep, uint32_t session, uint32_t req, enum st_code code,
 	strlcpy(buf, text, sizeof(buf));
 	m.code = (uint16_t)code;
 	m.begun = code != ST_OK && begun;
-	m.retry = retry;
 	m.text = buf;
 	proc_send(ep->peer, M_st_end, session, req, -1, &m);
 }
 
 void
-ereq_end(struct ereq *e, enum st_code code, const char *text, uint32_t retry)
+ereq_end(struct ereq *e, enum st_code code, const char *text)
 {
 	ereq_flush_rows(e);
 	if (code != ST_OK)
 		log_debug("request %s of session %x: %s",
 		    msg_defs[e->type].name, e->session, text);
-	send_end(e->peer, e->session, e->req, code, e->begun, text, retry);
+	send_end(e->peer, e->session, e->req, code, e->begun, text);
 	ereq_free(e);
 }
 
@@ -130,7 +129,10 @@ ereq_done(struct hreq *h, enum st_code code, const char *text, struct json *j)
 	struct ereq *e = h->arg;
 
 	e->hreq = NULL;
-	ereq_end(e, code, text, h->retry_after);
+	/* 429 is about who asked; 503, about all, is the URL's */
+	if (h->status == 429 && h->retry_after > 0 && e->account != NULL)
+		e->account->wait_until = eurl_until(h->retry_after);
+	ereq_end(e, code, text);
 }
 
 /* rows */
@@ -279,6 +281,9 @@ ereq_may(struct epeer *ep, struct imsg *msg, const struct call *c,
 	if ((g = grant_find(ep, msg->id, mount)) == NULL)
 		return ST_NO_GRANT;
 	*a = g->account;
+	/* this one is not for the storage */
+	if (g->account->wait_until > tmo_now() && msg->type != M_st_recent)
+		return ST_TRY_LATER;
 	if ((*st = estorage_find(g->account->storage)) == NULL)
 		return ST_UNAVAILABLE;
 	if (c->need != -1 && (*st)->state == STORAGE_UP &&
@@ -307,8 +312,7 @@ ereq_handle(struct proc_peer *p, struct imsg *msg, const void *arg)
 	}
 	code = ereq_may(ep, msg, c, arg, &a, &st);
 	if (code != ST_OK) {
-		send_end(ep, msg->id, msg->req, code, 0, st_error(code)->text,
-		    0);
+		send_end(ep, msg->id, msg->req, code, 0, st_error(code)->text);
 		return;
 	}
 	c->call(ereq_new(ep, msg, a, st), arg);
@@ -365,6 +369,5 @@ ereq_cancel_session(struct epeer *ep, uint32_t session)
 
 	RB_FOREACH_SAFE(e, ereqs, &ep->reqs, next)
 		if (e->session == session)
-			ereq_end(e, ST_NO_GRANT, st_error(ST_NO_GRANT)->text,
-			    0);
+			ereq_end(e, ST_NO_GRANT, st_error(ST_NO_GRANT)->text);
 }

@@ -204,8 +204,7 @@ upload_start(struct ereq *e, int streams)
 static void
 upload_refuse(struct ereq *e)
 {
-	ereq_end(e, ST_BAD_REQUEST, "upload of another size than announced",
-	    0);
+	ereq_end(e, ST_BAD_REQUEST, "upload of another size than announced");
 }
 
 void
@@ -219,7 +218,7 @@ eupload_data(struct ereq *e, const void *p, size_t len)
 		return;
 	}
 	if (ereq_hold(e, len) == -1) {
-		ereq_end(e, ST_TRY_LATER, st_error(ST_TRY_LATER)->text, 0);
+		ereq_end(e, ST_TRY_LATER, st_error(ST_TRY_LATER)->text);
 		return;
 	}
 	/* the listener keeps to its credit, or it is no listener of ours */
@@ -302,7 +301,7 @@ eupload_put(struct ereq *e, const void *arg)
 	    put_cache(e, &m->cache, 1) |
 	    json_close(b, '}') | line_end(e, 0);
 	if (bad)
-		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
+		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8");
 }
 
 static int
@@ -385,7 +384,7 @@ eupload_deliver(struct ereq *e, const void *arg)
 	e->up_known = m->known;
 	e->up_size = m->size;
 	if (deliver_rcpts(e, m) == -1) {
-		ereq_end(e, ST_NO_GRANT, st_error(ST_NO_GRANT)->text, 0);
+		ereq_end(e, ST_NO_GRANT, st_error(ST_NO_GRANT)->text);
 		return;
 	}
 	bad = deliver_line(e, m->from, &m->cache);
@@ -394,9 +393,9 @@ eupload_deliver(struct ereq *e, const void *arg)
 		bad = deliver_line(e, m->from, NULL);
 	deliver_spend(e);
 	if (e->st->state == STORAGE_UP && !estorage_has(e->st, CAP_WRITE))
-		ereq_end(e, ST_READ_ONLY, st_error(ST_READ_ONLY)->text, 0);
+		ereq_end(e, ST_READ_ONLY, st_error(ST_READ_ONLY)->text);
 	else if (bad)
-		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
+		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8");
 }
 
 void

@@ -31,7 +31,7 @@
 #define FAILURES_MAX	5	/* in a row, then it is open */
 #define FRESH_SECS	5	/* so long an answer shows that it serves */
 #define PROBE_SECS	10	/* for a probe, its connection too */
-#define WAIT_MAX	60	/* seconds of a Retry-After that are believed */
+#define WAIT_MAX	60	/* seconds of a Retry-After that count */
 
 /* A connection that the connector was asked for. */
 struct wanted {
@@ -145,10 +145,17 @@ eurl_serves(const struct eurl *u)
 	return eurl_usable(u) && (first == NULL || u->rank <= first->rank);
 }
 
+/* The second that runs does not count, so that it is not less. */
+time_t
+eurl_until(uint32_t secs)
+{
+	return tmo_now() + 1 + (secs < WAIT_MAX ? secs : WAIT_MAX);
+}
+
 void
 eurl_wait(struct eurl *u, uint32_t secs)
 {
-	u->wait_until = tmo_now() + (secs < WAIT_MAX ? secs : WAIT_MAX);
+	u->wait_until = eurl_until(secs);
 }
 
 /* probes */

@@ -26,7 +26,7 @@ submit_or_refuse(struct ereq *e, struct hreq *h, int bad)
 {
 	if (bad) {
 		hreq_discard(h);
-		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8", 0);
+		ereq_end(e, ST_BAD_REQUEST, "text that is not UTF-8");
 		return;
 	}
 	ereq_submit(e, h);
@@ -42,7 +42,7 @@ write_set(struct ereq *e, const char *mailbox, const struct msg_set *set)
 	e->credit = INT64_MAX / 2;
 	if (e->set.n > 0)
 		return 0;
-	ereq_end(e, ST_OK, "", 0);
+	ereq_end(e, ST_OK, "");
 	return -1;
 }
 
@@ -127,7 +127,7 @@ ewrite_patch(struct ereq *e, const void *arg)
 
 	if (m->op > PATCH_SET || (m->conditional &&
 	    !estorage_has(e->st, CAP_MODSEQ))) {
-		ereq_end(e, ST_BAD_REQUEST, "no such operation", 0);
+		ereq_end(e, ST_BAD_REQUEST, "no such operation");
 		return;
 	}
 	e->op = m->op;
@@ -271,7 +271,7 @@ ewrite_copy(struct ereq *e, const void *arg)
 	/* all or nothing cannot be had in parts */
 	if (e->pos < e->set.n) {
 		hreq_discard(h);
-		ereq_end(e, ST_TOO_LARGE, "too many ranges for one copy", 0);
+		ereq_end(e, ST_TOO_LARGE, "too many ranges for one copy");
 		return;
 	}
 	h->line = copy_line;

@@ -1094,12 +1094,15 @@ timer_fired(struct tmo *t)
 	mirror_check(m, ls);
 }
 
-/* With events now and then, without them each poll interval. */
+/*
+ * With events now and then; without them, or when what one told could not be
+ * had, each poll interval.
+ */
 void
 mirror_timer(struct mirror *m)
 {
-	tmo_start(&m->check, mirror_epoch_now(m) != 0 ? &check_class :
-	    &poll_class);
+	tmo_start(&m->check, mirror_epoch_now(m) != 0 && !mirror_behind(m) ?
+	    &check_class : &poll_class);
 }
 
 void

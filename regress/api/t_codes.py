@@ -64,7 +64,21 @@ class Refusing:
     def patch(self, old, q, *args):
         for flag in q.json().get('add') or []:
             self.refuse(flag)
+            if flag == 'busy':
+                q.more['Retry-After'] = '1'
+                raise self.played.Problem(429, 'try-later')
         return old(q, *args)
+
+    def flagged(self, account):
+        """Somebody else flags its first message"""
+        store = self.played.store
+        with store.lock:
+            a = store.account(account)
+            m = a.named('INBOX')
+            m.modseq += 1
+            m.messages[1].flags = m.keep(['\\Flagged'])
+            m.messages[1].modseq = m.modseq
+            store.tell(a, m)
 
     def contents(self, old, q, *args):
         self.refuse(self.content)
@@ -80,7 +94,7 @@ class Refusing:
 class Codes(WholeTest):
     auto = False
 
-    def begin_refusing(self):
+    def begin_refusing(self, conf=''):
         top = tempfile.TemporaryDirectory(prefix='mfrontd.')
         self.addCleanup(top.cleanup)
         os.chmod(top.name, 0o755)
@@ -91,7 +105,8 @@ class Codes(WholeTest):
         self.begin(storage='storage "main" url "unix:%s:/v1"' % path,
                    auth='auth storage', listen=('imap', 'pop3', 'lmtp'),
                    conf='failure delay 0s\n'
-                   'limits { failed logins 1000, bad commands 1000 }')
+                   'limits { failed logins 1000, bad commands 1000 }\n' +
+                   conf)
         self.house.logged('storage main: .* is up')
         self.session = self.imap()
         self.session.append('INBOX', MAIL.encode())
@@ -149,6 +164,17 @@ class Codes(WholeTest):
                 self.one(code, imap, lmtp, pop3)
         # and it is still well
         self.assertEqual('OK', self.session.cmd('FETCH 1 BODY.PEEK[]').type)
+
+    def test_busy(self):
+        """429 with Retry-After: what was told meanwhile is seen after it"""
+        self.begin_refusing('poll 1s')
+        idler = self.imap(select='INBOX')
+        tag = idler.idle()
+        self.session.no('STORE 1 +FLAGS (busy)', code='UNAVAILABLE')
+        self.backend.flagged('joe')
+        self.assertEqual(1, idler.wait_for('FETCH').number)
+        idler.done(tag)
+        self.session.ok('STORE 1 +FLAGS (kept)')
 
 
 if __name__ == '__main__':

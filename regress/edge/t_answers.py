@@ -138,7 +138,7 @@ def floods():
     yield [('st_credit', dict(bytes=LAST))] * 100
     yield [('st_mbox', dict(id='m9', name='INBOX', uidvalidity=LAST))] * 9
     for code in LAST, ST['OK'], ST['NO_SUCH_MAILBOX'], ST['SINCE_TOO_OLD']:
-        yield [('st_end', dict(code=code & 0xffff, begun=1, retry=LAST,
+        yield [('st_end', dict(code=code & 0xffff, begun=1,
                                text='x' + INJECTED))] * 2
     for asked, n, type, fields in (
             ('st_get', 40, 'st_data', dict(data=b'x' * 65000)),

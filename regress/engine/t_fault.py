@@ -242,18 +242,34 @@ class Errors(Fault):
             self.assertLessEqual(len(m.text.encode()), 255)
         self.fine()
 
+    def busy(self, text, sid=7):
+        req = self.list(sid=sid)
+        self.backend.next().answer(problem(
+            429, 'try-later', 'Retry-After: %s\r\n' % text))
+        self.result('TRY_LATER', req=req)
+
+    def held(self, sid):
+        self.result('TRY_LATER', req=self.list(sid=sid))
+        self.backend.none(0)
+
     def test_retry_after(self):
-        """the seconds are handed on; 429 is about the one request"""
+        """429 with Retry-After is about the account: nothing is asked for it
+        so long, for others as ever"""
         self.begin()
-        for text, secs in (('7', 7), ('0', 0), ('99999', 99999), ('', 0),
-                           ('1e9', 0), ('-1', 0), ('999999', 0),
-                           ('Fri, 31 Dec 1999 23:59:59 GMT', 0)):
-            req = self.list()
-            self.backend.next().answer(problem(
-                429, 'try-later', 'Retry-After: %s\r\n' % text))
-            m = self.answers(req=req)[-1]
-            self.assertEqual((ST['TRY_LATER'], secs), (m.code, m.retry))
+        for text in ('0', '', '1e9', '-1', '999999',
+                     'Fri, 31 Dec 1999 23:59:59 GMT'):
+            self.busy(text)
         self.fine()
+        self.busy('1', 8)
+        self.busy('99999')
+        self.grant('joe', 9)
+        time.sleep(2.1)
+        self.held(7)
+        self.held(9)
+        # its second is over
+        self.list(sid=8)
+        self.backend.next().answer(ndjson(HEADER, END))
+        self.result()
 
     def test_retry_after_url(self):
         """503 with Retry-After is about the url: it is asked nothing so
