@@ -192,6 +192,7 @@ enum imap_verb {
 #define IMAP_NEED_ROW		0x2
 #define IMAP_NEED_SUMMARY	0x4
 #define IMAP_NEED_CONTENT	0x8
+#define IMAP_NEED_HEADER	0x10	/* of the message: all its fields */
 
 /* Mailbox names: UTF-8, INBOX in capitals, list_name_ok(), no NFC check. */
 
@@ -308,6 +309,7 @@ enum imap_att {
 	ATT_FLAGS,
 	ATT_INTERNALDATE,
 	ATT_MODSEQ,
+	ATT_PREVIEW,			/* RFC 8970 */
 	ATT_SAVEDATE,
 	ATT_SECTION,			/* BODY[..], RFC822, .HEADER, .TEXT */
 	ATT_SIZE,			/* RFC822.SIZE */
@@ -392,6 +394,7 @@ struct imap_fetch_att {
 	const char	*name;
 	uint32_t	 needs;		/* IMAP_NEED_* */
 	int		 peek;		/* does not set \Seen */
+	int		 lazy;		/* PREVIEW: only if it is at hand */
 	int		 partial;
 	uint64_t	 offset;	/* <offset.count> */
 	uint64_t	 count;

@@ -7,6 +7,7 @@
 /* What may stand behind an item's name. */
 enum fetch_form {
 	FORM_BARE,
+	FORM_PREVIEW,			/* " (LAZY)" */
 	FORM_SECTION,			/* [..], <0.9> */
 	FORM_BINARY,			/* [1.2], <0.9> */
 	FORM_BINARY_SIZE		/* [1.2] */
@@ -45,6 +46,7 @@ static const struct fetch_row {
 	{ "INTERNALDATE", ATT_INTERNALDATE, FORM_BARE, 1, IMAP_NEED_ROW },
 	{ "MODSEQ", ATT_MODSEQ, FORM_BARE, 1, IMAP_NEED_ROW,
 	    IMAP_EXT_CONDSTORE },
+	{ "PREVIEW", ATT_PREVIEW, FORM_PREVIEW, 1, IMAP_NEED_SUMMARY },
 	{ "RFC822", ATT_SECTION, FORM_BARE, 0, IMAP_NEED_CONTENT,
 	    IMAP_EXT_BASE, NULL, SECTION_ALL },
 	{ "RFC822.HEADER", ATT_SECTION, FORM_BARE, 1, IMAP_NEED_CONTENT,
@@ -124,6 +126,7 @@ fetch_add(struct imap_scan *s, struct imap_fetch *f,
 		o = &f->att[i];
 		if (strcmp(o->name, a->name) == 0 && o->count == a->count) {
 			o->peek = o->peek && a->peek;
+			o->lazy = o->lazy && a->lazy;
 			return 0;
 		}
 	}
@@ -371,26 +374,72 @@ fetch_render(struct imap_scan *s, struct imap_fetch_att *a,
 	return 0;
 }
 
+/* Are all of these fields that a summary keeps with the envelope? */
+static int
+fetch_known_fields(const struct imap_section *sec)
+{
+	size_t	i;
+
+	for (i = 0; i < sec->nfields; i++)
+		if (header_id(sec->field[i].p, sec->field[i].len) ==
+		    HEADER_NONE)
+			return 0;
+	return sec->what == SECTION_FIELDS;
+}
+
+static int
+fetch_of_header(const struct imap_section *sec)
+{
+	return sec->nparts == 0 && (sec->what == SECTION_HEADER ||
+	    sec->what == SECTION_FIELDS || sec->what == SECTION_FIELDS_NOT);
+}
+
 /*
- * Header fields of a message may be answered from its summary alone; any
- * other piece of it is found by what the summary says of its structure.
+ * The header of a message may be answered from its summary alone; any other
+ * piece of it is found by what the summary says of its structure.
  */
 static uint32_t
 fetch_needs(const struct fetch_row *r, const struct imap_section *sec)
 {
 	if ((r->needs & IMAP_NEED_CONTENT) == 0)
 		return r->needs;
-	if (sec->nparts == 0 && sec->what == SECTION_FIELDS)
-		return IMAP_NEED_SUMMARY;
+	if (fetch_of_header(sec))
+		return IMAP_NEED_SUMMARY |
+		    (fetch_known_fields(sec) ? 0 : IMAP_NEED_HEADER);
 	if (sec->nparts == 0 && sec->what == SECTION_ALL)
 		return r->needs;
 	return r->needs | IMAP_NEED_SUMMARY;
+}
+
+/*
+ * What may follow PREVIEW (RFC 8970, 6).  Behind an item that stands alone
+ * the modifiers of FETCH may, too: then it is left to them.
+ */
+static int
+fetch_preview(struct imap_scan *s, struct imap_fetch_att *a)
+{
+	size_t	pos = s->pos;
+
+	a->name = "PREVIEW";
+	if (!scan_accept(s, ' '))
+		return 0;
+	if (!scan_accept(s, '(') || !scan_accept_word(s, "LAZY")) {
+		s->pos = pos;
+		return 0;
+	}
+	a->lazy = 1;
+	while (scan_accept(s, ' '))
+		if (!scan_accept_word(s, "LAZY"))
+			return scan_bad(s, "Unknown PREVIEW modifier");
+	return scan_char(s, ')');
 }
 
 static int
 fetch_item_section(struct imap_scan *s, const struct fetch_row *r,
     struct imap_fetch_att *a)
 {
+	if (r->form == FORM_PREVIEW)
+		return fetch_preview(s, a);
 	if (r->form == FORM_BARE) {
 		a->name = r->name;
 		if (r->att != ATT_SECTION)
@@ -417,7 +466,7 @@ fetch_item(struct imap_scan *s, struct imap_fetch *f)
 	for (i = 0; i < NFETCH; i++) {
 		r = &fetch_table[i];
 		if (scan_is(&w, r->name) && scan_offers(s, r->ext) &&
-		    section == (r->form != FORM_BARE))
+		    section == (r->form > FORM_PREVIEW))
 			break;
 	}
 	if (i == NFETCH) {

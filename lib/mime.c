@@ -56,6 +56,7 @@ struct mime {
 	unsigned		 nparts;
 	size_t			 kept;		/* memory of fields, in all */
 	size_t			 part_kept;	/* of cur */
+	size_t			 others;	/* bytes of other fields */
 	uint64_t		 off;		/* of the next byte */
 	uint64_t		 nl;		/* line ends before it */
 	int			 eol;		/* bytes of the last one */
@@ -255,9 +256,11 @@ field_add(struct mime *m, const char *p, size_t len)
 static int
 field_wanted(const struct mime_part *part, enum header_id id)
 {
+	if (id == HEADER_NONE)
+		return 0;
 	if (part->parent == NULL)
-		return id != HEADER_NONE;
-	if (id == HEADER_NONE || id > HEADER_CONTENT_LAST)
+		return 1;
+	if (id > HEADER_CONTENT_LAST)
 		return 0;
 	return id > HEADER_ENVELOPE_LAST ||
 	    part->parent->kind == MIME_MESSAGE;
@@ -278,22 +281,14 @@ names_add(struct mime *m, const struct hstr *name)
 		m->names[m->nnames++] = h;
 }
 
-/* Keeps a field if the limits allow; that it is not kept is remembered. */
 static int
-field_keep(struct mime *m, const struct header_field *f, enum header_id id)
+field_store(struct mime *m, const struct header_field *f, enum header_id id)
 {
 	struct mime_field	*k;
-	size_t			 len = f->raw.len, cost = sizeof(*k) + len;
+	size_t			 len = f->raw.len;
 	char			*p;
 
-	if (m->kept + cost > m->limits->total ||
-	    m->part_kept + cost > m->limits->part) {
-		m->cur->lost = 1;
-		if (m->cur->parent == NULL)
-			m->names_cut = 1;
-		return 0;
-	}
-	if ((k = arena_get(m, cost)) == NULL)
+	if ((k = arena_get(m, sizeof(*k) + len)) == NULL)
 		return -1;
 	p = (char *)(k + 1);
 	memcpy(p, f->raw.p, len);
@@ -308,9 +303,38 @@ field_keep(struct mime *m, const struct header_field *f, enum header_id id)
 	k->f.value.len = f->value.len;
 	*m->tail = k;
 	m->tail = &k->next;
+	m->cur->gaps |= k->cut;
+	return 0;
+}
+
+/* Keeps a field if the limits allow; that it is not kept is remembered. */
+static int
+field_keep(struct mime *m, const struct header_field *f, enum header_id id)
+{
+	size_t cost = sizeof(struct mime_field) + f->raw.len;
+
+	if (m->kept + cost > m->limits->total ||
+	    m->part_kept + cost > m->limits->part) {
+		m->cur->lost = m->cur->gaps = 1;
+		if (m->cur->parent == NULL)
+			m->names_cut = 1;
+		return 0;
+	}
 	m->kept += cost;
 	m->part_kept += cost;
-	return 0;
+	return field_store(m, f, id);
+}
+
+/* One that nobody asks for by itself: all of them, or none. */
+static int
+field_keep_other(struct mime *m, const struct header_field *f)
+{
+	if (f->name.len > 0)
+		names_add(m, &f->name);
+	m->others += f->raw.len;
+	if (m->others > MIME_OTHERS_MAX)
+		m->cur->gaps = 1;
+	return m->cur->gaps ? 0 : field_store(m, f, HEADER_NONE);
 }
 
 /* A boundary loses white space at its end (RFC 2046, 5.1.1). */
@@ -369,8 +393,10 @@ field_end(struct mime *m)
 	if (m->fieldlen == 0)
 		return 0;
 	header_start(&it, m->field, m->fieldlen);
-	if (!header_next(&it, &f))
-		f.name.len = 0;
+	if (!header_next(&it, &f)) {
+		memset(&f, 0, sizeof(f));
+		m->cur->gaps = 1;
+	}
 	id = f.name.len == 0 ? HEADER_NONE : header_id(f.name.p, f.name.len);
 	if (id == HEADER_CONTENT_TYPE && field_type(m, &f) == -1)
 		return -1;
@@ -381,8 +407,8 @@ field_end(struct mime *m)
 	if (field_wanted(m->cur, id)) {
 		if (field_keep(m, &f, id) == -1)
 			return -1;
-	} else if (m->cur->parent == NULL && f.name.len > 0)
-		names_add(m, &f.name);
+	} else if (m->cur->parent == NULL && field_keep_other(m, &f) == -1)
+		return -1;
 	m->fieldlen = 0;
 	m->fieldcut = 0;
 	return 0;

@@ -69,6 +69,7 @@ struct mime_part {
 	int		 opaque;	/* a leaf only because of a limit */
 	int		 blank;		/* bytes of the line that ended it */
 	int		 lost;		/* fields were dropped by a limit */
+	int		 gaps;		/* ... or others, or one was cut */
 	unsigned	 depth;
 	unsigned	 num;		/* place among its siblings, from 1 */
 	struct hstr	 type;		/* as sent, or the default */
@@ -121,7 +122,14 @@ const struct mime_field *mime_field(const struct mime_part *,
 	    enum header_id);
 
 /*
- * Names of the message's own header that were seen but not kept, as
+ * Of the message's own header other fields are kept, too, HEADER_NONE, in
+ * their places, as long as they take no more than this together: without
+ * gaps its fields and the blank line are the whole header.
+ */
+#define MIME_OTHERS_MAX	32768
+
+/*
+ * Names of the message's own header that have no number of their own, as
  * numbers of MIME_NAME_BITS bits (mime_name_hash(), any case), each once.
  * The list is complete unless mime_names() says -1: there were more than
  * MIME_NAMES_MAX.

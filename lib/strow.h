@@ -20,7 +20,9 @@ enum row_field {
 	ROW_MODSEQ	= 0x10,
 	ROW_CACHE	= 0x20,
 	ROW_SAVEDATE	= 0x40,
-	ROW_THREADID	= 0x80
+	ROW_THREADID	= 0x80,
+	/* in what is asked for: of summaries more than the first line */
+	ROW_WHOLE	= 0x100
 };
 
 #define ROW_RANGES_MAX	8000

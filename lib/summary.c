@@ -88,11 +88,29 @@ decode_one(const uint8_t **p, const uint8_t *end)
 	return (s[1] & 0x3f) | 0x40;
 }
 
+/* The bytes that stand for themselves, at the beginning of these. */
+static size_t
+ascii_len(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t	*q = p;
+	uint64_t	 w;
+
+	for (; (size_t)(end - q) >= sizeof(w); q += sizeof(w)) {
+		memcpy(&w, q, sizeof(w));
+		if (w & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (q < end && *q < 0x80)
+		q++;
+	return (size_t)(q - p);
+}
+
 int
 summary_text(struct ibuf *b, const struct hstr *s)
 {
 	const uint8_t	*p = (const uint8_t *)s->p, *end;
 	uint8_t		*o, *start;
+	size_t		 n;
 
 	if (s->len == 0)
 		return 0;
@@ -100,9 +118,10 @@ summary_text(struct ibuf *b, const struct hstr *s)
 	if ((start = o = ibuf_room(b, s->len)) == NULL)
 		return -1;
 	while (p < end) {
-		if (*p < 0x80)
-			*o++ = *p++;
-		else
+		n = ascii_len(p, end);
+		memcpy(o, p, n);
+		o += n;
+		if ((p += n) < end)
 			*o++ = decode_one(&p, end);
 	}
 	ibuf_wrote(b, (size_t)(o - start));
@@ -235,26 +254,45 @@ summary_joined(const struct summary *s, enum header_id want, struct ibuf *b)
 	return 0;
 }
 
+static int
+is_tag(const char *tag, const char *p, size_t len)
+{
+	return len >= strlen(tag) && memcmp(p, tag, strlen(tag)) == 0;
+}
+
+/* What is behind the first line, if that is not all. */
+static int
+take_others(struct rest *r, struct summary *s)
+{
+	if (r->p == r->end) {
+		s->lacks = SUMMARY_NO_HEADER;
+		return 1;
+	}
+	if (s->old || *r->p++ != '\n')
+		return 0;
+	return take_string(r, &s->others) && r->p == r->end;
+}
+
 int
 summary_parse(struct summary *s, const char *p, size_t len)
 {
 	struct rest	r = { p, p + len };
 	uint64_t	lacks, blank;
-	size_t		tag = sizeof(SUMMARY_TAG) - 1;
 
 	memset(s, 0, sizeof(*s));
-	if (len < tag || memcmp(p, SUMMARY_TAG, tag) != 0)
+	s->old = is_tag(SUMMARY_TAG_OLD, p, len);
+	if (!s->old && !is_tag(SUMMARY_TAG, p, len))
 		return 0;
-	r.p += tag;
+	r.p += sizeof(SUMMARY_TAG) - 1;
 	if (!take_until(&r, ' ', &lacks) || lacks > 0xff ||
 	    !take_until(&r, ' ', &blank) || blank > 2 ||
 	    !take_until(&r, ' ', &s->size) ||
 	    !take_until(&r, ' ', &s->hdr_len) || s->hdr_len > s->size ||
 	    !take_string(&r, &s->fields) || !take_string(&r, &s->names) ||
 	    !take_string(&r, &s->parts) || !take_string(&r, &s->preview) ||
-	    r.p != r.end)
+	    !take_others(&r, s))
 		return bad();
-	s->lacks = (unsigned)lacks;
+	s->lacks |= (unsigned)lacks;
 	s->blank = (unsigned)blank;
 	return parse_fields(s) == -1 ? -1 : 1;
 }
@@ -357,6 +395,40 @@ summary_put_fields(const struct summary *s, const struct hstr *names,
 	return -1;
 }
 
+int
+summary_put_header(const struct summary *s, struct ibuf *b)
+{
+	struct rest	o = { s->others.p, s->others.p + s->others.len };
+	struct rest	r = { s->fields.p, s->fields.p + s->fields.len };
+	struct hstr	raw;
+	size_t		start = ibuf_size(b);
+	char		code;
+
+	if (s->lacks & SUMMARY_NO_HEADER)
+		return 0;
+	while (o.p < o.end) {
+		if (*o.p == '.') {
+			o.p++;
+			if (field_take(&r, &code, &raw) != 1 ||
+			    !field_kept(code))
+				goto damaged;
+		} else if (!take_string(&o, &raw))
+			goto damaged;
+		if (put_line(b, &raw) == -1)
+			goto fail;
+	}
+	if (ibuf_add(b, &"\r\n"[2 - s->blank], s->blank) == -1)
+		goto fail;
+	if (r.p == r.end && ibuf_size(b) - start == s->hdr_len)
+		return 1;
+ damaged:
+	ibuf_truncate(b, start);
+	return 0;
+ fail:
+	ibuf_truncate(b, start);
+	return -1;
+}
+
 /* A value without the white space at its ends. */
 static int
 put_trimmed(struct ibuf *b, const struct hstr *value)
@@ -382,6 +454,43 @@ put_trimmed(struct ibuf *b, const struct hstr *value)
 	return r;
 }
 
+/* The same of a field that is among the others; *pos is a place in them. */
+static int
+other_field(const struct summary *s, const struct hstr *want, size_t *pos,
+    struct ibuf *b)
+{
+	struct rest		 o = { s->others.p + *pos,
+				     s->others.p + s->others.len };
+	struct header_iter	 it;
+	struct header_field	 f;
+	struct hstr		 raw;
+	struct ibuf		 line;
+	int			 r = 0;
+
+	ibuf_init(&line, s->others.len);
+	while (r == 0 && o.p < o.end) {
+		if (*o.p == '.') {
+			o.p++;
+			continue;
+		}
+		ibuf_truncate(&line, 0);
+		if (!take_string(&o, &raw)) {
+			r = lacking();
+			break;
+		}
+		if (summary_text(&line, &raw) == -1) {
+			r = -1;
+			break;
+		}
+		header_start(&it, ibuf_data(&line), ibuf_size(&line));
+		if (header_next(&it, &f) && hstr_same(&f.name, want))
+			r = ibuf_add(b, f.value.p, f.value.len) == -1 ? -1 : 1;
+	}
+	*pos = (size_t)(o.p - s->others.p);
+	ibuf_fini(&line);
+	return r;
+}
+
 int
 summary_field(const struct summary *s, const char *name, size_t *pos,
     struct ibuf *b)
@@ -391,6 +500,8 @@ summary_field(const struct summary *s, const char *name, size_t *pos,
 	struct hstr	want = { name, strlen(name) }, raw, have, value;
 	char		code;
 
+	if ((s->lacks & SUMMARY_NO_HEADER) == 0 && name_elsewhere(s, &want))
+		return other_field(s, &want, pos, b);
 	while (field_take(&r, &code, &raw) == 1) {
 		field_name(&raw, &have);
 		if (!field_kept(code) && (raw.len == 0 ||

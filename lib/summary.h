@@ -4,8 +4,10 @@
  * message: the fields that mail programs ask for, as they stood; the
  * structure with every part's place in the message; a preview.
  *
- * It is valid UTF-8 without control characters, quotes or backslashes, so
- * that JSON carries it as it is, and holds any byte of a header exactly.
+ * It is valid UTF-8 of one or two lines, otherwise without control
+ * characters, quotes or backslashes, so that JSON carries it as it is, and
+ * holds any byte of a header exactly.  The first line, which has no line
+ * end, is a summary by itself, that only lacks the whole header.
  * Its form is our own affair (summary.c tells it) and may change: a text
  * of another version counts as absent.
  *
@@ -30,13 +32,15 @@
 
 /*
  * What a summary may lack when all would not fit in the size given: first
- * the values of long fields that ENVELOPE does not need, then the preview,
- * the structure, and last the other long fields.
+ * the fields that only those ask for who want the whole header, then the
+ * values of long fields that ENVELOPE does not need, the preview, the
+ * structure, and last the other long fields.
  */
 #define SUMMARY_NO_FIELDS	0x01	/* some values */
 #define SUMMARY_NO_PREVIEW	0x02
 #define SUMMARY_NO_STRUCTURE	0x04
 #define SUMMARY_NO_NAMES	0x08	/* which others are in the header */
+#define SUMMARY_NO_HEADER	0x10	/* the others, so not all of it */
 
 /*
  * Making one, while the message passes: feed it all, then finish with the
@@ -61,9 +65,12 @@ void	 summary_free(struct summary_maker *);
 /*
  * Using one.  summary_parse() returns 1; 0 if the text is of another
  * version (count it as absent); -1 with EBADMSG if it is damaged.  The
- * struct points into the text.
+ * struct points into the text.  One of the version before this, without
+ * the whole header, is of use, and old: whoever reads the message anyway
+ * may give the storage a better one.
  */
 struct summary {
+	int		 old;
 	unsigned	 lacks;		/* SUMMARY_NO_* */
 	unsigned	 blank;		/* bytes of the line that ends it */
 	uint64_t	 size;		/* of the message: check it */
@@ -72,6 +79,7 @@ struct summary {
 	struct hstr	 fields;
 	struct hstr	 parts;
 	struct hstr	 preview;
+	struct hstr	 others;
 	struct hstr	 env[HEADER_ENVELOPE_LAST + 1];	/* values */
 	unsigned	 env_lost;	/* bits: may be there, not kept */
 	unsigned	 env_more;	/* bits: To, Cc, Bcc more than once */
@@ -88,6 +96,9 @@ int	 summary_knows_fields(const struct summary *, const struct hstr *,
 	    size_t);
 int	 summary_put_fields(const struct summary *, const struct hstr *,
 	    size_t, struct ibuf *);
+
+/* The message's own header, blank line included: likewise. */
+int	 summary_put_header(const struct summary *, struct ibuf *);
 
 /*
  * The fields of one name, in order, for SEARCH, SORT and THREAD: the raw

@@ -11,8 +11,9 @@
 /*
  * The form of a summary:
  *
- *	"mfs1 " lacks " " blank " " size " " hdr_len " "
+ *	"mfs2 " lacks " " blank " " size " " hdr_len " "
  *	string(fields) string(names) string(parts) string(preview)
+ *	and, if it has them, LF string(others)
  *
  * blank is the length of the blank line behind the header, 0 to 2.
  *
@@ -38,9 +39,15 @@
  *
  * preview: UTF-8, in which ^q ^b ^^ are quote, backslash and ^.
  *
+ * others: the header's fields in order, "." for one that is in fields, or
+ * else string(coded), without the line end if that is CRLF.  They are a
+ * line of their own, since a storage can leave it out of listings.  "mfs1 "
+ * is the same without them.
+ *
  * A change here, or of the table in header.c, needs another tag.
  */
-#define SUMMARY_TAG	"mfs1 "
+#define SUMMARY_TAG	"mfs2 "
+#define SUMMARY_TAG_OLD	"mfs1 "
 
 #define ITEM_PARAMS	'p'
 #define ITEM_ID		'i'

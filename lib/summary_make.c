@@ -11,12 +11,15 @@
 struct summary_maker {
 	struct mime	*mime;
 	struct preview	 preview;
-	struct ibuf	 part[4];	/* the four strings of the text */
+	struct ibuf	 part[5];	/* the strings of the text */
 	struct ibuf	 list;
 	int		 finished;	/* the message is whole */
 };
 
-enum { TEXT_FIELDS, TEXT_NAMES, TEXT_PARTS, TEXT_PREVIEW, TEXT_COUNT };
+enum {
+	TEXT_FIELDS, TEXT_NAMES, TEXT_PARTS, TEXT_PREVIEW, TEXT_OTHERS,
+	TEXT_COUNT
+};
 
 /* How much is left out, step by step, until it fits. */
 static const struct reduce {
@@ -26,13 +29,17 @@ static const struct reduce {
 } reduces[] = {
 	{ SIZE_MAX, SIZE_MAX, 0 },	/* no store: what was cut, too */
 	{ SIZE_MAX, SIZE_MAX, 0 },
-	{ 256, SIZE_MAX, 0 },
-	{ 256, SIZE_MAX, SUMMARY_NO_PREVIEW },
-	{ 256, SIZE_MAX, SUMMARY_NO_PREVIEW | SUMMARY_NO_STRUCTURE },
-	{ 128, 1024, SUMMARY_NO_PREVIEW | SUMMARY_NO_STRUCTURE },
-	{ 64, 128, SUMMARY_NO_PREVIEW | SUMMARY_NO_STRUCTURE },
-	{ 0, 0, SUMMARY_NO_PREVIEW | SUMMARY_NO_STRUCTURE |
-	    SUMMARY_NO_FIELDS | SUMMARY_NO_NAMES },
+	{ SIZE_MAX, SIZE_MAX, SUMMARY_NO_HEADER },
+	{ 256, SIZE_MAX, SUMMARY_NO_HEADER },
+	{ 256, SIZE_MAX, SUMMARY_NO_HEADER | SUMMARY_NO_PREVIEW },
+	{ 256, SIZE_MAX, SUMMARY_NO_HEADER | SUMMARY_NO_PREVIEW |
+	    SUMMARY_NO_STRUCTURE },
+	{ 128, 1024, SUMMARY_NO_HEADER | SUMMARY_NO_PREVIEW |
+	    SUMMARY_NO_STRUCTURE },
+	{ 64, 128, SUMMARY_NO_HEADER | SUMMARY_NO_PREVIEW |
+	    SUMMARY_NO_STRUCTURE },
+	{ 0, 0, SUMMARY_NO_HEADER | SUMMARY_NO_PREVIEW |
+	    SUMMARY_NO_STRUCTURE | SUMMARY_NO_FIELDS | SUMMARY_NO_NAMES },
 };
 
 /* coding */
@@ -44,13 +51,38 @@ is_plain(uint8_t c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* In a word of eight bytes, the high bits of those that are 0. */
+#define EACH(c)		(UINT64_C(0x0101010101010101) * (c))
+#define ZEROS(w)	(((w) - EACH(1)) & ~(w) & EACH(0x80))
+
+/* The bytes that are, at the beginning of these; headers are long. */
+static size_t
+plain_len(const char *p, size_t len)
+{
+	uint64_t	w;
+	size_t		i;
+
+	for (i = 0; len - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, p + i, sizeof(w));
+		if (((w | (w - EACH(' '))) & EACH(0x80)) |
+		    ZEROS(w ^ EACH('"')) | ZEROS(w ^ EACH('\\')) |
+		    ZEROS(w ^ EACH(0x7f)))
+			break;
+	}
+	while (i < len && is_plain((uint8_t)p[i]))
+		i++;
+	return i;
+}
+
 static size_t
 coded_len(const char *p, size_t len)
 {
 	size_t i, n = len;
 
-	for (i = 0; i < len; i++)
+	for (i = plain_len(p, len); i < len; i++) {
 		n += !is_plain((uint8_t)p[i]);
+		i += plain_len(p + i + 1, len - i - 1);
+	}
 	return n;
 }
 
@@ -63,7 +95,7 @@ put_len(struct ibuf *b, size_t len)
 static int
 put_coded(struct ibuf *b, const char *p, size_t len)
 {
-	size_t	 i, n = coded_len(p, len);
+	size_t	 i, k, n = coded_len(p, len);
 	uint8_t	*o, c;
 	uint32_t cp;
 
@@ -76,11 +108,12 @@ put_coded(struct ibuf *b, const char *p, size_t len)
 		return 0;
 	}
 	for (i = 0; i < len; i++) {
+		k = plain_len(p + i, len - i);
+		memcpy(o, p + i, k);
+		o += k;
+		if ((i += k) == len)
+			break;
 		c = (uint8_t)p[i];
-		if (is_plain(c)) {
-			*o++ = c;
-			continue;
-		}
 		cp = c < 0x80 ? 0x100U + c : c;
 		*o++ = (uint8_t)(0xc0 | cp >> 6);
 		*o++ = (uint8_t)(0x80 | (cp & 0x3f));
@@ -109,6 +142,17 @@ put_number(struct ibuf *b, uint64_t n)
 
 /* fields */
 
+/* A field's length as it is kept: what it ends with is known if CRLF. */
+static size_t
+raw_len(const struct hstr *raw)
+{
+	size_t len = raw->len;
+
+	if (len > 1 && raw->p[len - 1] == '\n' && raw->p[len - 2] == '\r')
+		len -= 2;
+	return len;
+}
+
 static int
 is_env(enum header_id id)
 {
@@ -127,10 +171,7 @@ put_field(struct ibuf *b, const struct mime_field *f, const struct reduce *r,
 		return put_item(b, (char)(code - ('a' - 'A')), f->f.raw.p,
 		    r == &reduces[0] ? len : f->f.name.len);
 	}
-	if (len > 1 && f->f.raw.p[len - 1] == '\n' &&
-	    f->f.raw.p[len - 2] == '\r')
-		len -= 2;
-	return put_item(b, code, f->f.raw.p, len);
+	return put_item(b, code, f->f.raw.p, raw_len(&f->f.raw));
 }
 
 /*
@@ -156,7 +197,7 @@ put_fields(struct ibuf *b, const struct mime_part *root,
 	const struct mime_field *f;
 
 	for (f = root->fields; f != NULL; f = f->next)
-		if (put_field(b, f, r, lacks) == -1)
+		if (f->id != HEADER_NONE && put_field(b, f, r, lacks) == -1)
 			return -1;
 	if (root->lost) {
 		*lacks |= SUMMARY_NO_FIELDS | SUMMARY_NO_NAMES;
@@ -175,6 +216,33 @@ put_no_fields(struct ibuf *b)
 		if (put_item(b, (char)('A' + id - HEADER_DATE), "", 0) == -1)
 			return -1;
 	return 0;
+}
+
+/* Is the header all there?  Its last line has an end only if it was sent. */
+static int
+header_whole(const struct mime_part *root)
+{
+	const struct mime_field	*f;
+	uint64_t		 len = (uint64_t)root->blank;
+
+	for (f = root->fields; f != NULL; f = f->next) {
+		len += f->f.raw.len;
+		if (f->f.raw.p[f->f.raw.len - 1] != '\n')
+			return 0;
+	}
+	return !root->gaps && len == root->hdr_len;
+}
+
+static int
+put_others(struct ibuf *b, const struct mime_part *root)
+{
+	const struct mime_field	*f;
+	int			 r = 0;
+
+	for (f = root->fields; f != NULL && r == 0; f = f->next)
+		r = f->id != HEADER_NONE ? ibuf_add_n8(b, '.') :
+		    put_coded(b, f->f.raw.p, raw_len(&f->f.raw));
+	return r;
 }
 
 static int
@@ -452,7 +520,7 @@ make_strings(struct summary_maker *sm, const struct reduce *r,
 
 	ibuf_truncate(&s[TEXT_FIELDS], 0);
 	ibuf_truncate(&s[TEXT_NAMES], 0);
-	*lacks = r->lacks;
+	*lacks = r->lacks | (header_whole(root) ? 0 : SUMMARY_NO_HEADER);
 	if (r->lacks & SUMMARY_NO_NAMES)
 		return put_no_fields(&s[TEXT_FIELDS]);
 	if (put_fields(&s[TEXT_FIELDS], root, r, lacks) == -1)
@@ -473,13 +541,16 @@ put_text(struct summary_maker *sm, struct ibuf *b, unsigned lacks)
 	    put_number(b, mime_size(sm->mime)) == -1 ||
 	    put_number(b, root->hdr_len) == -1)
 		return -1;
-	for (i = 0; i < TEXT_COUNT; i++) {
+	for (i = 0; i < TEXT_OTHERS; i++) {
 		skip = (i == TEXT_PARTS && lacks & SUMMARY_NO_STRUCTURE) ||
 		    (i == TEXT_PREVIEW && lacks & SUMMARY_NO_PREVIEW);
 		if (put_string(b, skip ? &none : &sm->part[i]) == -1)
 			return -1;
 	}
-	return 0;
+	if (lacks & SUMMARY_NO_HEADER)
+		return 0;
+	return ibuf_add_n8(b, '\n') == -1 ? -1 :
+	    put_string(b, &sm->part[TEXT_OTHERS]);
 }
 
 int
@@ -491,7 +562,8 @@ summary_finish(struct summary_maker *sm, struct ibuf *b, size_t max)
 
 	if (!sm->finished && (mime_finish(sm->mime) == -1 ||
 	    put_parts(sm) == -1 ||
-	    put_preview(&sm->part[TEXT_PREVIEW], &sm->preview) == -1))
+	    put_preview(&sm->part[TEXT_PREVIEW], &sm->preview) == -1 ||
+	    put_others(&sm->part[TEXT_OTHERS], mime_root(sm->mime)) == -1))
 		return -1;
 	sm->finished = 1;
 	i = max > SUMMARY_MAX ? 0 : 1;

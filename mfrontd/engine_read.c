@@ -285,6 +285,8 @@ list_next(struct ereq *e)
 	(void)ereq_mailbox(h, e);
 	(void)ibuf_adds(t, "/messages?fields=");
 	(void)strow_fields(t, e->fields);
+	if ((e->fields & (ROW_CACHE | ROW_WHOLE)) == ROW_CACHE)
+		(void)ibuf_adds(t, "&brief=1");
 	if (e->set.n > 0) {
 		(void)ibuf_adds(t, "&uids=");
 		(void)uidset_format(&e->set, &e->pos, URL_SET, t);

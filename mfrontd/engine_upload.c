@@ -253,15 +253,25 @@ eupload_end(struct ereq *e)
 
 /* the JSON line */
 
+/* Summaries for so many: whole, or their first lines, or none. */
 static int
 put_cache(struct ereq *e, const struct msg_blob *cache, uint32_t n)
 {
+	const void	*end;
+	size_t		 len;
+
 	if (cache == NULL || cache->len == 0 ||
-	    cache->len * n > CACHE_LINE || !estorage_has(e->st, CAP_CACHE))
+	    !estorage_has(e->st, CAP_CACHE))
+		return 0;
+	len = cache->len;
+	if (len * n > CACHE_LINE &&
+	    (end = memchr(cache->p, '\n', len)) != NULL)
+		len = (size_t)((const char *)end - (const char *)cache->p);
+	if (len * n > CACHE_LINE)
 		return 0;
 	if (json_key(&e->line, "cache") == -1)
 		return -1;
-	return json_put_strn(&e->line, cache->p, cache->len);
+	return json_put_strn(&e->line, cache->p, len);
 }
 
 static void

@@ -501,7 +501,7 @@ carry_list(struct carry *c)
 	q.uids = msg_set_of(block);
 	q.fields = ROW_ID | ROW_SIZE | ROW_DATE | ROW_FLAGS;
 	if (imount_storage(c->op->s, c->job.to_mount)->caps & CAP(CAP_CACHE))
-		q.fields |= ROW_CACHE;
+		q.fields |= ROW_CACHE | ROW_WHOLE;
 	q.credit = LIST_CREDIT;
 	carry_ask(c, &c->get, M_st_list, &q, list_answer);
 }

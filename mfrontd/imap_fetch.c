@@ -24,6 +24,7 @@
 #define LIST_CREDIT	(64 * 1024)
 #define SET_RANGES	1000		/* of a set in one listing */
 #define SET_RANGES_PATCH 4000		/* ... in one change */
+#define SET_WHOLE	UINT32_MAX	/* any number of them */
 #define ROW_BLOCK	32		/* rows read for one that is asked */
 
 static void	fetch_pump(struct iop *);
@@ -41,6 +42,7 @@ fmsg_free(struct fetch *f, struct fmsg *m)
 	ibuf_fini(&m->data);
 	ibuf_fini(&m->text);
 	ibuf_fini(&m->kept);
+	ibuf_fini(&m->hdr);
 	ibuf_fini(&m->out);
 	free(m->id);
 	free(m->threadid);
@@ -72,6 +74,7 @@ fetch_cleanup(struct iop *op)
 	uidset_fini(&f->listing);
 	uidset_fini(&f->block);
 	uidset_fini(&f->asked);
+	uidset_fini(&f->cover);
 	uidset_fini(&f->seen);
 	uidset_fini(&f->held);
 	uidset_fini(&f->own.touched);
@@ -92,6 +95,7 @@ fmsg_new(struct iop *op, uint32_t uid)
 	ibuf_init(&m->data, HELD_MAX);
 	ibuf_init(&m->text, SUMMARY_FULL + 1024);
 	ibuf_init(&m->kept, SUMMARY_MAX + 1024);
+	ibuf_init(&m->hdr, SUMMARY_FULL);
 	ibuf_init(&m->out, OUT_MAX);
 	TAILQ_INSERT_TAIL(&f->queue, m, entry);
 	f->nqueue++;
@@ -278,7 +282,7 @@ fetch_take_row(struct iop *op, const struct st_row *row, uint32_t uid)
 		if (ibuf_add(&m->text, row->cache, row->cachelen) == -1)
 			fatal(NULL);
 		part_use_summary(m);
-		m->stored = m->have_sum;
+		m->stored = m->have_sum && !m->sum.old;
 	}
 }
 
@@ -368,6 +372,7 @@ fetch_fields(const struct fetch *f)
 {
 	return ROW_ID | ROW_SIZE | ROW_DATE |
 	    (f->needs & IMAP_NEED_SUMMARY ? ROW_CACHE : 0) |
+	    (f->needs & IMAP_NEED_HEADER ? ROW_WHOLE : 0) |
 	    (f->natts_modseq ? ROW_MODSEQ : 0) |
 	    (f->savedate ? ROW_SAVEDATE : 0) |
 	    (f->threadid ? ROW_THREADID : 0);
@@ -427,6 +432,64 @@ fetch_block(struct iop *op, struct uidset *set)
 		fatal(NULL);
 }
 
+/* How many messages are in the view from one uid to another? */
+static uint32_t
+fetch_between(struct iop *op, uint32_t lo, uint32_t hi)
+{
+	struct uidset *all = &op->s->view->snap->uids;
+
+	return lo > hi ? 0 : uidset_below(all, hi) +
+	    uidset_contains(all, hi) - uidset_below(all, lo);
+}
+
+/*
+ * Ranges for what is asked, over uids that nobody has, and all in one if it
+ * is half of what is there: many short ones are many requests.
+ */
+static void
+fetch_cover(struct iop *op, const struct uidset *set)
+{
+	struct fetch	*f = op->data;
+	struct uidset	*c = &f->cover;
+	uint32_t	 i, hi = 0, min = uidset_min(set), max = uidset_max(set);
+
+	uidset_clear(c);
+	if (set->n > 1 && fetch_between(op, min, max) / 2 <=
+	    uidset_count(set)) {
+		if (uidset_add(c, min, max) == -1)
+			fatal(NULL);
+		return;
+	}
+	for (i = 0; i < set->n; i++) {
+		if (i > 0 && fetch_between(op, hi + 1, set->r[i].lo - 1) == 0
+		    && uidset_add(c, hi + 1, set->r[i].lo - 1) == -1)
+			fatal(NULL);
+		hi = set->r[i].hi;
+		if (uidset_add(c, set->r[i].lo, hi) == -1)
+			fatal(NULL);
+	}
+}
+
+/* What the next listing is of, from what is left to do. */
+static void
+fetch_take(struct iop *op)
+{
+	struct fetch *f = op->data;
+
+	uidset_clear(&f->listing);
+	set_take(&f->todo, &f->listing, SET_WHOLE);
+	fetch_cover(op, &f->listing);
+	if (f->cover.n > SET_RANGES) {
+		if (uidset_union(&f->todo, &f->listing) == -1)
+			fatal(NULL);
+		set_take(&f->todo, &f->listing, SET_RANGES);
+	}
+	if (uidset_copy(&f->asked, &f->listing) == -1)
+		fatal(NULL);
+	fetch_block(op, &f->asked);
+	fetch_cover(op, &f->asked);
+}
+
 /* The next part of the set, if the queue has room for it. */
 static void
 fetch_list_more(struct iop *op)
@@ -440,15 +503,11 @@ fetch_list_more(struct iop *op)
 		return;
 	if (f->nqueue >= ROWS_AHEAD)
 		return;
-	uidset_clear(&f->listing);
-	set_take(&f->todo, &f->listing, SET_RANGES);
-	if (uidset_copy(&f->asked, &f->listing) == -1)
-		fatal(NULL);
-	fetch_block(op, &f->asked);
+	fetch_take(op);
 	memset(&q, 0, sizeof(q));
 	q.mount = op->mount->number;
 	q.mailbox = op->s->view->m->id;
-	q.uids = msg_set_of(&f->asked);
+	q.uids = msg_set_of(&f->cover);
 	q.fields = fetch_fields(f);
 	q.since = f->since;
 	q.credit = LIST_CREDIT;

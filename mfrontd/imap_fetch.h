@@ -39,7 +39,9 @@ struct fmsg {
 	struct summary	 sum;
 	int		 have_sum;
 	int		 made;		/* here, from the content */
-	int		 stored;	/* the storage has one */
+	int		 stored;	/* the storage has one, as good */
+	struct ibuf	 hdr;		/* the header, as the summary has it */
+	int		 have_hdr;
 	struct ibuf	 kept;		/* what it is to have: reduced */
 	struct summary_maker *maker;	/* at work on a content that passes */
 	/* the content of a small one */
@@ -76,6 +78,7 @@ struct fetch {
 	struct uidset	 todo;		/* not asked for yet */
 	struct uidset	 listing;	/* asked for, of these the rows count */
 	struct uidset	 asked;		/* those, and neighbours to keep */
+	struct uidset	 cover;		/* the same in few ranges */
 	struct uidset	 block;
 	struct uidset	 seen;		/* to get \Seen */
 	struct uidset	 held;		/* rows kept back */

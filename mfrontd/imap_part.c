@@ -14,13 +14,50 @@
 
 /* summaries */
 
+static int
+att_from_header(const struct imap_fetch_att *a)
+{
+	return a->att == ATT_SECTION && a->section.nparts == 0 &&
+	    (a->section.what == SECTION_HEADER ||
+	    a->section.what == SECTION_FIELDS ||
+	    a->section.what == SECTION_FIELDS_NOT);
+}
+
+/* Can the summary answer this one without the whole header? */
+static int
+att_known_fields(const struct fmsg *m, const struct imap_fetch_att *a)
+{
+	return att_from_header(a) && a->section.what == SECTION_FIELDS &&
+	    summary_knows_fields(&m->sum, a->section.field,
+	    a->section.nfields) == 1;
+}
+
+/* The header is put together only for an item that wants all of it. */
+static void
+part_use_header(struct fmsg *m)
+{
+	const struct imap_fetch	*c = &m->op->cmd.fetch;
+	uint32_t		 i;
+
+	ibuf_fini(&m->hdr);
+	m->have_hdr = 0;
+	for (i = 0; i < c->natts && !m->have_hdr; i++)
+		if (att_from_header(&c->att[i]) &&
+		    !att_known_fields(m, &c->att[i]))
+			break;
+	if (i < c->natts)
+		m->have_hdr = summary_put_header(&m->sum, &m->hdr) == 1;
+}
+
 void
 part_use_summary(struct fmsg *m)
 {
 	/* of another message, another version, or damaged: as if absent */
 	m->have_sum = summary_parse(&m->sum, (const char *)ibuf_data(&m->text),
 	    ibuf_size(&m->text)) == 1 && m->sum.size == m->size;
-	if (!m->have_sum)
+	if (m->have_sum)
+		part_use_header(m);
+	else
 		ibuf_fini(&m->text);
 }
 
@@ -43,7 +80,7 @@ static int
 att_from_summary(const struct imap_fetch_att *a)
 {
 	return a->att == ATT_ENVELOPE || a->att == ATT_BODY ||
-	    a->att == ATT_BODYSTRUCTURE;
+	    a->att == ATT_BODYSTRUCTURE || a->att == ATT_PREVIEW;
 }
 
 /* What would keep a summary that is there from answering this item? */
@@ -52,6 +89,8 @@ att_lacks(const struct imap_fetch_att *a)
 {
 	if (a->att == ATT_ENVELOPE)
 		return 0;
+	if (a->att == ATT_PREVIEW)
+		return SUMMARY_NO_PREVIEW;
 	if (att_from_summary(a) || a->section.nparts > 0)
 		return SUMMARY_NO_STRUCTURE;
 	return 0;
@@ -66,12 +105,10 @@ att_is_all(const struct imap_fetch_att *a)
 }
 
 static int
-att_known_fields(const struct fmsg *m, const struct imap_fetch_att *a)
+att_known_section(const struct fmsg *m, const struct imap_fetch_att *a)
 {
-	return a->att == ATT_SECTION && a->section.what == SECTION_FIELDS &&
-	    a->section.nparts == 0 && m->have_sum &&
-	    summary_knows_fields(&m->sum, a->section.field,
-	    a->section.nfields) == 1;
+	return m->have_sum && ((m->have_hdr && att_from_header(a)) ||
+	    att_known_fields(m, a));
 }
 
 /* Does some item still want a (better) summary? */
@@ -86,6 +123,8 @@ part_wants_summary(const struct fmsg *m)
 	for (i = 0; i < c->natts; i++) {
 		if (!att_from_summary(&c->att[i]) &&
 		    (c->att[i].att != ATT_SECTION || att_is_all(&c->att[i])))
+			continue;
+		if (c->att[i].lazy)
 			continue;
 		if (!m->have_sum || m->sum.lacks & att_lacks(&c->att[i]) ||
 		    (c->att[i].att == ATT_ENVELOPE && m->sum.env_lost))
@@ -104,7 +143,7 @@ part_wants_content(const struct fmsg *m)
 		return 1;
 	for (i = 0; i < c->natts; i++)
 		if (c->att[i].att == ATT_SECTION &&
-		    !att_known_fields(m, &c->att[i]))
+		    !att_known_section(m, &c->att[i]))
 			return 1;
 	return 0;
 }
@@ -202,7 +241,7 @@ part_content_end(struct fmsg *m)
 	if (m->whole) {
 		m->whole = 0;
 		m->have_data = 1;
-		if (part_wants_summary(m))
+		if (part_wants_summary(m) || (m->have_sum && m->sum.old))
 			return part_summary_from_data(m);
 	} else if (m->scanning) {
 		m->scanning = 0;
@@ -274,19 +313,22 @@ static enum part_state
 put_fields(struct fmsg *m, const struct imapout_section *sec,
     const struct imap_fetch_att *a)
 {
-	const uint8_t *p;
+	const uint8_t	*p;
+	int		 known;
 
 	if (m->header == HEADER_NO) {
 		ibuf_drain(&m->out, ibuf_size(&m->out));
 		imapout_filter_start(&m->filter, a->section.field,
 		    a->section.nfields,
 		    a->section.what == SECTION_FIELDS_NOT);
-		if (!m->have_data) {
+		known = m->have_hdr && att_from_header(a);
+		if (!m->have_data && !known) {
 			m->header = HEADER_COMING;
 			fetch_content(m, sec->off, sec->len);
 			return PART_WAIT;
 		}
-		p = ibuf_data(&m->data) + sec->off;
+		p = known ? ibuf_data(&m->hdr) : ibuf_data(&m->data) +
+		    sec->off;
 		if (imapout_filter_feed(&m->filter, p, (size_t)sec->len,
 		    &m->out) == -1 ||
 		    imapout_filter_finish(&m->filter, &m->out) == -1)
@@ -322,6 +364,8 @@ put_section(struct fmsg *m, const struct imap_fetch_att *a)
 
 	if (att_is_all(a))
 		return put_range(m, 0, m->size, a);
+	if (s->what == SECTION_HEADER && m->have_hdr && att_from_header(a))
+		return put_text(m, ibuf_data(&m->hdr), ibuf_size(&m->hdr), a);
 	if (att_known_fields(m, a)) {
 		ibuf_drain(&m->out, ibuf_size(&m->out));
 		if (summary_put_fields(&m->sum, s->field, s->nfields,
@@ -350,6 +394,25 @@ put_date(struct ibuf *b, int64_t t, int16_t zone)
 	if (rfcdate_put_imap(b, &d) == -1)
 		(void)ibuf_adds(b, "01-Jan-1970 00:00:00 +0000");
 	(void)ibuf_add_n8(b, '"');
+}
+
+/*
+ * RFC 8970, 3.2 and 4.1: NIL only of one that is not at hand and was asked
+ * for lazily; "" where there is no text.
+ */
+static enum part_state
+put_preview(struct fmsg *m, const struct imap_fetch_att *a)
+{
+	struct ibuf	*b = imap_out(m->op->s), text;
+
+	ibuf_init(&text, SUMMARY_PREVIEW * 4 * 2);
+	if (!m->have_sum || summary_preview(&m->sum, &text) != 1)
+		(void)ibuf_adds(b, a->lazy ? "NIL" : "\"\"");
+	else if (imap_put_string(b, (char *)ibuf_data(&text),
+	    ibuf_size(&text)) == -1)
+		(void)ibuf_adds(b, "\"\"");
+	ibuf_fini(&text);
+	return PART_DONE;
 }
 
 static enum part_state
@@ -449,6 +512,8 @@ put_item(struct fmsg *m, const struct imap_fetch_att *a)
 	case ATT_MODSEQ:
 		(void)ibuf_addf(b, "(%llu)", (unsigned long long)m->modseq);
 		return PART_DONE;
+	case ATT_PREVIEW:
+		return put_preview(m, a);
 	case ATT_SECTION:
 		return put_section(m, a);
 	default:

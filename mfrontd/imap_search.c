@@ -697,7 +697,7 @@ search_list(struct iop *op)
 		q.fields |= ROW_THREADID;
 	/* of many a header's fields it knows more than the parser can tell */
 	if (s->needs & IMAP_NEED_SUMMARY || s->headers)
-		q.fields |= ROW_CACHE;
+		q.fields |= ROW_CACHE | (s->whole ? ROW_WHOLE : 0);
 	q.credit = LIST_CREDIT;
 	s->owed = 0;
 	iop_ask(op, M_st_list, &q, rows_answer);
@@ -873,6 +873,8 @@ search_key(struct iop *op, const struct imap_key *k)
 	s->key_of[s->nkeys] = k;
 	mk = &s->keys[s->nkeys++];
 	s->headers |= k->type == KEY_HEADER;
+	s->whole |= k->type == KEY_HEADER &&
+	    header_id(k->field.p, k->field.len) == HEADER_NONE;
 	mk->scope = k->type == KEY_HEADER ? MSGSEARCH_HEADER :
 	    k->type == KEY_BODY ? MSGSEARCH_BODY : MSGSEARCH_TEXT;
 	mk->field = k->field;

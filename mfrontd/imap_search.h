@@ -59,6 +59,7 @@ struct search {
 	const struct imap_key *key_of[MSGSEARCH_KEYS];
 	size_t		 nkeys;
 	int		 headers;	/* some are of fields */
+	int		 whole;		/* ... and not with the envelope */
 	int		 emailids;	/* there are such keys */
 	int		 threadids;	/* likewise, and the storage has them */
 	int		 saved;		/* of dates that the storage knows */

@@ -187,12 +187,13 @@ cache_is_text(const char *p, size_t len)
 {
 	size_t i, n = 2;
 
-	if (len > CACHE_MAX || !utf8_valid(p, len))
+	if (len > CACHE_MAX || !utf8_valid(p, len) ||
+	    memchr(p, '\0', len) != NULL)
 		return 0;
-	/* it must fit in a row's line, as JSON spells it */
+	/* it must fit in a row's line, as JSON spells it: what is short does */
+	if (len < CACHE_JSON_MAX / 6)
+		return 1;
 	for (i = 0; i < len; i++) {
-		if (p[i] == '\0')
-			return 0;
 		if (p[i] == '"' || p[i] == '\\' || p[i] == '\n' ||
 		    p[i] == '\r' || p[i] == '\t')
 			n += 2;

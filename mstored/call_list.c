@@ -50,6 +50,7 @@ struct list {
 	struct ibuf	 head;		/* until it is sent */
 	unsigned int	 fields;
 	int		 asked;		/* fields= was there */
+	int		 brief;		/* first lines of summaries only */
 	uint64_t	 since;		/* 0: everything */
 	int64_t		 pos;		/* in the log, of the last vanished */
 	int		 solid;		/* all uids exist */
@@ -137,6 +138,18 @@ list_date(struct ibuf *b, const char *name, const struct rfcdate *date)
 	return ibuf_add_n8(b, '"');
 }
 
+static int
+list_cache(const struct list *l, struct ibuf *b, const struct store_msg *m)
+{
+	const char	*end;
+	size_t		 len = m->cachelen;
+
+	if (l->brief && (end = memchr(m->cache, '\n', len)) != NULL)
+		len = (size_t)(end - m->cache);
+	return ibuf_add(b, ",\"cache\":", 9) == -1 ? -1 :
+	    json_put_strn(b, m->cache, len);
+}
+
 /* What a row says beside its uid. */
 static int
 list_tail(struct list *l, struct ibuf *b, const struct store_msg *m)
@@ -175,8 +188,7 @@ list_tail(struct list *l, struct ibuf *b, const struct store_msg *m)
 	    ibuf_addu(b, m->modseq) == -1))
 		return -1;
 	if (l->fields & F_CACHE && m->cache != NULL &&
-	    (ibuf_add(b, ",\"cache\":", 9) == -1 ||
-	    json_put_strn(b, m->cache, m->cachelen) == -1))
+	    list_cache(l, b, m) == -1)
 		return -1;
 	return ibuf_add(b, "}\n", 2);
 }
@@ -404,6 +416,19 @@ list_parse_fields(struct list *l, const struct head *hd)
 }
 
 static int
+list_parse_brief(struct list *l, const struct head *hd)
+{
+	char	text[8];
+	ssize_t	n;
+
+	if (!HAS(CAP_CACHE))
+		return 0;
+	n = target_param(&hd->t, "brief", text, sizeof(text));
+	l->brief = n == 1 && text[0] == '1';
+	return n == -2 || l->brief ? 0 : -1;
+}
+
+static int
 list_parse_since(struct list *l, const struct head *hd)
 {
 	char		 text[32];
@@ -516,6 +541,7 @@ list_open(struct list *l, const char *account, const struct head *hd)
 	int			code, limited;
 
 	if (list_parse_fields(l, hd) == -1 ||
+	    list_parse_brief(l, hd) == -1 ||
 	    list_parse_since(l, hd) == -1 ||
 	    list_parse_uids(l, hd, uids, sizeof(uids), &limited) == -1)
 		return ST_BAD_REQUEST;

@@ -418,9 +418,10 @@ class Pages(Engine):
         query = dict(urllib.parse.parse_qsl(t.request.target.split('?')[1]))
         fields = sum(1 << FIELDS.index(f) for f in
                      query['fields'].split(',') if f != 'uid')
+        whole = 0 if 'brief' in query else 0x100
         uids = self.ranges(query.get('uids', ''))
-        self.ask('st_list', mailbox=self.id_of(t, 5), fields=fields,
-                 uids=uids, since=int(query.get('since', 0)),
+        self.ask('st_list', mailbox=self.id_of(t, 5),
+                 fields=fields | whole, uids=uids, since=int(query.get('since', 0)),
                  credit=1 << 20)
         self.exchange(t)
         got = self.result(code)

@@ -137,6 +137,23 @@ fields(const struct summary *s, const uint8_t *p, size_t len)
 	}
 }
 
+/* The whole header, if it is there, is the message's beginning. */
+static void
+header(const struct summary *s, const uint8_t *p, size_t len)
+{
+	struct ibuf b;
+
+	ibuf_init(&b, len + 64);
+	if (summary_put_header(s, &b) == 1) {
+		if (ibuf_size(&b) != s->hdr_len || s->hdr_len > len ||
+		    (s->hdr_len > 0 && memcmp(ibuf_data(&b), p,
+		    s->hdr_len) != 0))
+			abort();
+	} else if ((s->lacks & SUMMARY_NO_HEADER) == 0)
+		abort();
+	ibuf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -161,10 +178,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	values(&s);
 	parts(&s, len);
 	fields(&s, data, len);
+	header(&s, data, len);
 	make(&b, data, len, 100, 100 + len % 1000);
 	if (summary_parse(&s, (char *)ibuf_data(&b), ibuf_size(&b)) != 1)
 		abort();
 	fields(&s, data, len);
+	header(&s, data, len);
 	ibuf_fini(&b);
 	ibuf_fini(&a);
 	return 0;

@@ -19,6 +19,7 @@ const struct fuzz_seed fuzz_seeds[] = {
 	FUZZ_SEED("mfs1 0 2 99 9 6:b1:xA0:0:80:R1 0 9 9 90 3 7:message6:rfc82"
 	    "2.L0 9 9 18 81 1 4:text5:plainA1:xC5:a@b,cl4:1:a1:b.0:"),
 	FUZZ_SEED("mfs1 7 0 5 5 0:0:0:0:"),
+	FUZZ_SEED("mfs2 0 2 21 21 9:b7:To: a@b4:aaaa0:0:\n9:.6:x-y: 1"),
 };
 const size_t fuzz_nseeds = sizeof(fuzz_seeds) / sizeof(fuzz_seeds[0]);
 
@@ -52,6 +53,12 @@ fields(const struct summary *s)
 	for (n = 0; summary_field(s, "To", &pos, &b) == 1; n++)
 		if (n > s->fields.len)
 			abort();
+	for (n = pos = 0; summary_field(s, "x-y", &pos, &b) == 1; n++)
+		if (n > s->fields.len + s->others.len)
+			abort();
+	ibuf_truncate(&b, 0);
+	if (summary_put_header(s, &b) == 1 && ibuf_size(&b) != s->hdr_len)
+		abort();
 	ibuf_truncate(&b, 0);
 	if (summary_preview(s, &b) == 1 && ibuf_size(&b) > 0 &&
 	    !utf8_valid((char *)ibuf_data(&b), ibuf_size(&b)))

@@ -160,7 +160,7 @@ class Corpus(StoreHouse):
                      'BODY[MIME]', 'BODY[1.FIELDS]', 'BODY[0]', 'BODY[1.0]',
                      'BODY[1.]', 'BODY[.1]', 'BODY[01.x]', 'BODY [1]',
                      'BODY[HEADER', 'BODY[4294967296]', 'BODY.PEEK',
-                     'ENVELOPES', '()', 'RFC822.FOO', 'BINARY[1]', 'PREVIEW',
+                     'ENVELOPES', '()', 'RFC822.FOO', 'BINARY[1]', 'PREVIEW[]',
                      '(FLAGS UID', 'FLAGS UID', '(ALL)', 'ALL UID'):
             self.c.bad('FETCH 1 ' + text)
 

@@ -153,6 +153,23 @@ class Listing(StoreTest):
             self.assertEqual(mirror, flags(self.c.state('joe', m)))
             at = header['modseq']
 
+    def test_brief(self):
+        """of summaries the first line, if only that is wanted"""
+        m = self.c.mailbox('joe')['id']
+        texts = ['one', 'one\ntwo\nthree', '\ntwo', 'one\n', '"\\\n"', '']
+        for n, text in enumerate(texts):
+            row = self.c.add('joe', m, b'message %d' % n)
+            a = self.c.ask('PUT', '/accounts/joe/messages/%s/cache' %
+                           row['id'], text.encode())
+            self.assertEqual(204, a.status)
+        first = [t.split('\n')[0] for t in texts]
+        for more, want in ({}, texts), ({'brief': 1}, first):
+            rows = self.c.state('joe', m, fields='cache', **more)
+            self.assertEqual(want, [rows[u]['cache'] for u in sorted(rows)])
+        for text in '', '0', '11', 'x':
+            self.assertEqual(400, self.c.list('joe', m, fields='cache',
+                                              brief=text).status)
+
     def test_since_fields(self):
         """With since rows have modseq whatever fields says, within uids;
         vanished is not limited by uids"""

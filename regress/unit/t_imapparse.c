@@ -185,7 +185,8 @@ dump_fetch(struct ibuf *b, const struct imap_cmd *c)
 	dump_set(b, "set", &f->set);
 	for (i = 0; i < f->natts; i++) {
 		a = &f->att[i];
-		ibuf_addf(b, " %s%s", a->peek ? "" : "!", a->name);
+		ibuf_addf(b, " %s%s%s", a->peek ? "" : "!", a->name,
+		    a->lazy ? "/lazy" : "");
 		if (a->att == ATT_SECTION)
 			dump_section(b, &a->section);
 		if (a->partial)
@@ -1149,7 +1150,7 @@ ATF_TC_BODY(fetch, tc)
 		    "FETCH set=1:1 BODY BODYSTRUCTURE needs=4" },
 		{ "a FETCH 1 RFC822", "FETCH set=1:1 !RFC822/0'' needs=8" },
 		{ "a FETCH 1 RFC822.HEADER",
-		    "FETCH set=1:1 RFC822.HEADER/1'HEADER' needs=12" },
+		    "FETCH set=1:1 RFC822.HEADER/1'HEADER' needs=20" },
 		{ "a FETCH 1 rfc822.text",
 		    "FETCH set=1:1 !RFC822.TEXT/5'TEXT' needs=12" },
 		{ "a FETCH 1 BODY[]", "FETCH set=1:1 !BODY[]/0'' needs=8" },
@@ -1163,7 +1164,7 @@ ATF_TC_BODY(fetch, tc)
 		    "FETCH set=1:1 BODY[]<5>/0''/5+1 BODY[]<5>/0''/5+2 "
 		    "needs=8" },
 		{ "a FETCH 1 BODY[HEADER]",
-		    "FETCH set=1:1 !BODY[HEADER]/1'HEADER' needs=12" },
+		    "FETCH set=1:1 !BODY[HEADER]/1'HEADER' needs=20" },
 		{ "a FETCH 1 BODY[text]",
 		    "FETCH set=1:1 !BODY[TEXT]/5'TEXT' needs=12" },
 		{ "a FETCH 1 BODY[1]", "FETCH set=1:1 !BODY[1]/0'1'/1 "
@@ -1186,6 +1187,23 @@ ATF_TC_BODY(fetch, tc)
 		{ "a FETCH 1 (BINARY[1] BINARY.PEEK[2.1]<0.5> "
 		    "BINARY.SIZE[3])", "FETCH set=1:1 !BINARY[1] "
 		    "BINARY[2.1]<0>/0+5 BINARY.SIZE[3] needs=12" },
+		{ "a FETCH 1 preview", "FETCH set=1:1 PREVIEW needs=4" },
+		{ "a FETCH 1 PREVIEW (LAZY)",
+		    "FETCH set=1:1 PREVIEW/lazy needs=4" },
+		{ "a FETCH 1 (PREVIEW (lazy LAZY) UID)",
+		    "FETCH set=1:1 PREVIEW/lazy UID needs=5" },
+		/* one that is told is told once, and waits if either would */
+		{ "a FETCH 1 (PREVIEW (LAZY) PREVIEW)",
+		    "FETCH set=1:1 PREVIEW needs=4" },
+		{ "a FETCH 1 PREVIEW (CHANGEDSINCE 7)",
+		    "FETCH set=1:1 PREVIEW MODSEQ needs=6 since=7" },
+		{ "a FETCH 1 PREVIEW (LAZY) (CHANGEDSINCE 7)",
+		    "FETCH set=1:1 PREVIEW/lazy MODSEQ needs=6 since=7" },
+		{ "a FETCH 1 (BODY.PEEK[HEADER.FIELDS (From X-Own)] "
+		    "BODY.PEEK[HEADER.FIELDS.NOT (From)])", "FETCH set=1:1 "
+		    "BODY[HEADER.FIELDS (From X-Own)]/2'HEADER.FIELDS'/From"
+		    "/X-Own BODY[HEADER.FIELDS.NOT (From)]/3'HEADER.FIELDS"
+		    ".NOT'/From needs=20" },
 		{ "a FETCH 1 MODSEQ", "FETCH set=1:1 MODSEQ needs=2" },
 		{ "a FETCH $ (FLAGS) (CHANGEDSINCE 12345)",
 		    "FETCH set=$ FLAGS MODSEQ needs=3 since=12345" },
@@ -1235,6 +1253,14 @@ ATF_TC_BODY(fetch, tc)
 		{ "a FETCH 1 BINARY[TEXT]", "Invalid section" },
 		{ "a FETCH 1 BINARY.SIZE[1]<0.1>", "" },
 		{ "a FETCH 1 RFC822[]", "Unknown" },
+		{ "a FETCH 1 PREVIEW[]", "Unknown FETCH item" },
+		{ "a FETCH 1 PREVIEW ()", "modifier" },
+		{ "a FETCH 1 PREVIEW (EAGER)", "modifier" },
+		{ "a FETCH 1 (PREVIEW (EAGER))", "Unknown FETCH item" },
+		{ "a FETCH 1 PREVIEW (LAZY EAGER)", "PREVIEW modifier" },
+		{ "a FETCH 1 PREVIEW (LAZY", "Expected \")\"" },
+		{ "a FETCH 1 PREVIEW (LAZYER)", "modifier" },
+		{ "a FETCH 1 PREVIEW LAZY", "" },
 		{ "a FETCH 1 FLAGS (VANISHED)", "modifier" },
 		{ "a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", "modifier" },
 		{ "a UID FETCH 1 FLAGS (VANISHED)", "needs CHANGEDSINCE" },

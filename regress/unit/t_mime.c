@@ -243,15 +243,26 @@ ATF_TC_BODY(fields, tc)
 	f = p->fields;
 	ATF_CHECK_EQ(HEADER_FROM, f->id);
 	f = f->next;
+	ATF_CHECK_EQ(HEADER_NONE, f->id);
+	ATF_CHECK(hstr_is(&f->f.raw, "X-One: 1\r\n"));
+	f = f->next;
 	ATF_CHECK_EQ(HEADER_TO, f->id);
 	ATF_CHECK(hstr_is(&f->f.name, "TO"));
 	ATF_CHECK(hstr_is(&f->f.value, "b,\r\n c"));
 	ATF_CHECK(hstr_is(&f->f.raw, "TO : b,\r\n c\r\n"));
 	f = f->next;
+	ATF_CHECK(hstr_is(&f->f.raw, "x-one: 2\r\n"));
+	f = f->next;
+	ATF_CHECK(hstr_is(&f->f.raw, "X-Two: 3\r\n"));
+	f = f->next;
+	ATF_CHECK_EQ(HEADER_NONE, f->id);
+	ATF_CHECK(hstr_is(&f->f.raw, "junk\r\n"));
+	f = f->next;
 	ATF_CHECK_EQ(HEADER_FROM, f->id);
 	f = f->next;
 	ATF_CHECK_EQ(HEADER_CONTENT_TYPE, f->id);
 	ATF_CHECK(f->next == NULL);
+	ATF_CHECK(!p->gaps);
 	ATF_CHECK_EQ(p->fields, mime_field(p, HEADER_FROM));
 	ATF_CHECK(mime_field(p, HEADER_CC) == NULL);
 	ATF_CHECK_EQ(2, mime_names(m, &h));
@@ -344,11 +355,40 @@ ATF_TC_BODY(limits, tc)
 	m = parse(&few, mail, len);
 	p = mime_root(m);
 	ATF_CHECK_EQ(1, p->lost);
+	ATF_CHECK_EQ(1, p->gaps);
 	ATF_CHECK_EQ(-1, mime_names(m, &h));
 	ATF_CHECK(hstr_is(&p->type, "image"));
 	ATF_CHECK_EQ(1, p->body_len);
 	mime_free(m);
 	free(mail);
+}
+
+/* Other fields are kept up to a limit of their own, all or in vain. */
+ATF_TC_WITHOUT_HEAD(others);
+ATF_TC_BODY(others, tc)
+{
+	static const char unit[] = "X-Other: 0123456789012\r\n";
+	const size_t most = MIME_OTHERS_MAX / (sizeof(unit) - 1);
+	const struct mime_part *p;
+	const struct mime_field *f;
+	struct mime *m;
+	char *mail;
+	size_t len, n, k;
+
+	for (n = most - 1; n <= most + 1; n++) {
+		mail = repeat("From: a\r\n", unit, n, "To: b\r\n\r\n",
+		    &len);
+		m = parse(NULL, mail, len);
+		p = mime_root(m);
+		for (k = 0, f = p->fields; f != NULL; f = f->next)
+			k++;
+		ATF_CHECK_EQ(n > most, p->gaps);
+		ATF_CHECK_EQ(2 + (n > most ? most : n), k);
+		ATF_CHECK_EQ(0, p->lost);
+		ATF_CHECK(mime_field(p, HEADER_TO) != NULL);
+		mime_free(m);
+		free(mail);
+	}
 }
 
 static void
@@ -502,6 +542,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, hookfail);
 	ATF_TP_ADD_TC(tp, tree);
 	ATF_TP_ADD_TC(tp, fields);
+	ATF_TP_ADD_TC(tp, others);
 	ATF_TP_ADD_TC(tp, limits);
 	ATF_TP_ADD_TC(tp, names);
 	ATF_TP_ADD_TC(tp, hostile);

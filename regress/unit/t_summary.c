@@ -146,6 +146,85 @@ field_is(const struct summary *s, const char *name, size_t *pos, int r,
 	ibuf_fini(&b);
 }
 
+/* What a storage gives that was asked to be brief. */
+static void
+first_line(struct summary *s, struct ibuf *b)
+{
+	const uint8_t *nl = memchr(ibuf_data(b), '\n', ibuf_size(b));
+
+	ATF_REQUIRE(nl != NULL);
+	ibuf_truncate(b, (size_t)(nl - ibuf_data(b)));
+	parse(s, b);
+	ATF_CHECK_EQ(SUMMARY_NO_HEADER, s->lacks);
+	ATF_CHECK(!s->old);
+}
+
+/* The header as a summary has it; want is NULL if it cannot know. */
+static void
+header_is(const struct summary *s, const char *want, size_t len)
+{
+	struct ibuf b;
+
+	ibuf_init(&b, 100000);
+	ATF_CHECK_EQ(want != NULL, summary_put_header(s, &b));
+	ATF_CHECK_MSG(same(&b, want, len), "%.*s", (int)ibuf_size(&b),
+	    (char *)ibuf_data(&b));
+	ibuf_fini(&b);
+}
+
+/* The whole header, whatever its lines are like. */
+ATF_TC_WITHOUT_HEAD(header);
+ATF_TC_BODY(header, tc)
+{
+	static const struct {
+		const char	*mail;
+		size_t		 len;	/* of the header */
+	} mails[] = {
+		{ sample, sizeof(sample) - 5 }, { "\r\nx", 2 },
+		{ "\nx", 1 }, { "To: a\n\nx", 7 }, { "X: 1\r\n", 6 },
+		{ " folded\r\nno colon\r\nX-A: 1\n 2\r\n\t3\r\nTo: b\n"
+		    "X-\"q\\: \x01\xff\r\r\n\r\nbody", 54 },
+		/* a last line without an end would get one */
+		{ "To: a", 0 }, { "X-Y", 0 }
+	};
+	struct summary s;
+	struct ibuf b;
+	size_t i;
+
+	for (i = 0; i < sizeof(mails) / sizeof(mails[0]); i++) {
+		make(&b, mails[i].mail, strlen(mails[i].mail), SUMMARY_MAX);
+		parse(&s, &b);
+		ATF_CHECK_EQ(mails[i].len == 0, s.lacks != 0);
+		header_is(&s, mails[i].len == 0 ? NULL : mails[i].mail,
+		    mails[i].len);
+		if (mails[i].len != 0) {
+			first_line(&s, &b);
+			header_is(&s, NULL, 0);
+		}
+		ibuf_fini(&b);
+	}
+	/* of the version before there is none; one that lies is not told */
+	ibuf_init(&b, 1000);
+	ibuf_adds(&b, "mfs1 0 2 9 8 7:b4:To:a0:0:0:");
+	parse(&s, &b);
+	ATF_CHECK(s.old && s.lacks == SUMMARY_NO_HEADER);
+	fields_are(&s, "to", "To:a\r\n\r\n");
+	header_is(&s, NULL, 0);
+	for (i = 0; i < 5; i++) {
+		static const char *const lies[] = { "1:.", "2:..", "2:.0",
+		    "4:.9:x", "4:.1:y" };
+
+		ibuf_truncate(&b, 0);
+		ibuf_addf(&b, "mfs2 0 2 9 8 7:b4:To:a0:0:0:\n%s", lies[i]);
+		parse(&s, &b);
+		if (i == 0)
+			header_is(&s, "To:a\r\n\r\n", 8);
+		else
+			header_is(&s, NULL, 0);
+	}
+	ibuf_fini(&b);
+}
+
 ATF_TC_WITHOUT_HEAD(values);
 ATF_TC_BODY(values, tc)
 {
@@ -164,6 +243,17 @@ ATF_TC_BODY(values, tc)
 	pos = 0;
 	field_is(&s, "subject", &pos, 1, "");
 	field_is(&s, "subject", &pos, 0, "");
+	/* those that are only in the whole header, or unknown without it */
+	pos = 0;
+	field_is(&s, "x-odd", &pos, 1, "1");
+	field_is(&s, "x-odd", &pos, 0, "");
+	pos = 0;
+	field_is(&s, "RECEIVED", &pos, 1, "x");
+	pos = 0;
+	field_is(&s, "x-even", &pos, 0, "");
+	first_line(&s, &b);
+	pos = 0;
+	field_is(&s, "from", &pos, 1, "Ann\r\n\t<a@b>");
 	pos = 0;
 	field_is(&s, "x-odd", &pos, -1, "");
 	pos = 0;
@@ -180,7 +270,7 @@ ATF_TC_BODY(bytes, tc)
 	struct hstr name = HSTR("Subject");
 	char mail[300];
 	size_t n, i;
-	int c;
+	int c, lines = 0;
 
 	n = (size_t)snprintf(mail, sizeof(mail), "Subject: ");
 	for (c = 0; c < 256; c++)
@@ -190,7 +280,8 @@ ATF_TC_BODY(bytes, tc)
 	mail[n++] = '\n';
 	make(&b, mail, n, SUMMARY_MAX);
 	for (i = 0; i < ibuf_size(&b); i++)
-		ATF_CHECK(ibuf_data(&b)[i] >= ' ' &&
+		ATF_CHECK((ibuf_data(&b)[i] >= ' ' ||
+		    (ibuf_data(&b)[i] == '\n' && lines++ == 0)) &&
 		    ibuf_data(&b)[i] != 0x7f && ibuf_data(&b)[i] != '"' &&
 		    ibuf_data(&b)[i] != '\\');
 	ATF_CHECK(utf8_valid((char *)ibuf_data(&b), ibuf_size(&b)));
@@ -259,7 +350,9 @@ ATF_TC_BODY(reduced, tc)
 		ATF_CHECK_EQ(n, s.env_lost == 0);
 		/* the envelope outlives the structure */
 		ATF_CHECK(n || s.lacks & SUMMARY_NO_STRUCTURE);
-		fields_are(&s, "references", NULL);
+		if (s.lacks != SUMMARY_NO_HEADER)
+			fields_are(&s, "references", NULL);
+		header_is(&s, NULL, 0);
 		if (s.lacks & SUMMARY_NO_NAMES)
 			fields_are(&s, "cc", NULL);
 		else
@@ -271,7 +364,8 @@ ATF_TC_BODY(reduced, tc)
 		ibuf_fini(&b);
 	}
 	ATF_CHECK_EQ(SUMMARY_NO_FIELDS | SUMMARY_NO_PREVIEW |
-	    SUMMARY_NO_STRUCTURE | SUMMARY_NO_NAMES, seen);
+	    SUMMARY_NO_STRUCTURE | SUMMARY_NO_NAMES | SUMMARY_NO_HEADER,
+	    seen);
 	ibuf_fini(&mail);
 }
 
@@ -331,7 +425,7 @@ ATF_TC_BODY(lost, tc)
 	ibuf_adds(&mail, "x\r\nSubject: here\r\n\r\n");
 	make(&b, (char *)ibuf_data(&mail), ibuf_size(&mail), SUMMARY_FULL);
 	parse(&s, &b);
-	ATF_CHECK_EQ(SUMMARY_NO_FIELDS, s.lacks);
+	ATF_CHECK_EQ(SUMMARY_NO_FIELDS | SUMMARY_NO_HEADER, s.lacks);
 	ATF_CHECK(!answers(&s, imapout_envelope));
 	ATF_CHECK(answers(&s, imapout_bodystructure));
 	fields_are(&s, "subject", "Subject: here\r\n\r\n");
@@ -430,14 +524,17 @@ ATF_TC_WITHOUT_HEAD(damaged);
 ATF_TC_BODY(damaged, tc)
 {
 	static const char *const absent[] = { "", "mfs", "mfs0 0 0 0 0 0:",
-	    "mfs2 0 0 0 0 0:0:0:0:", "{}", NULL };
+	    "mfs3 0 0 0 0 0:0:0:0:", "{}", NULL };
 	static const char *const bad[] = { "mfs1 ", "mfs1 0 0 0 0 0:0:0:",
 	    "mfs1 0 0 0 0 0:0:0:0:x", "mfs1 0 0 0 0 1:0:0:0:",
 	    "mfs1 0 0 0 1 0:0:0:0:", "mfs1 0 3 0 0 0:0:0:0:",
 	    "mfs1 x 0 0 0 0:0:0:0:", "mfs1 0 0 0 0 2:a:0:0:0:",
 	    "mfs1 0 0 0 0 99999999999999999999:",
 	    "mfs1 0 0 0 0 4:q1:x0:0:0:", "mfs1 0 0 0 0 4:x1:x0:0:0:",
-	    "mfs1 -1 0 0 0 0:0:0:0:", NULL };
+	    "mfs1 -1 0 0 0 0:0:0:0:", "mfs1 0 0 0 0 0:0:0:0:\n0:",
+	    "mfs2 0 0 0 0 0:0:0:0:\n", "mfs2 0 0 0 0 0:0:0:0:0:",
+	    "mfs2 0 0 0 0 0:0:0:0:\n1:", "mfs2 0 0 0 0 0:0:0:0:\n0:x",
+	    NULL };
 	static const char *const parts[] = { "", "L", "L0 0 0 0 0 0 ",
 	    "L0 0 0 0 0 0 0:0:", "L1 0 0 0 0 0 0:0:.",
 	    "R0 0 0 0 0 0 0:0:.", "M2 0 0 0 0 0 0:0:.L0 0 0 0 0 0 0:0:.",
@@ -525,7 +622,7 @@ ATF_TC_BODY(version, tc)
 		h = (h ^ '\n') * 16777619U;
 	}
 	make(&b, "", 0, SUMMARY_MAX);
-	ATF_CHECK(memcmp(ibuf_data(&b), "mfs1 ", 5) == 0);
+	ATF_CHECK(memcmp(ibuf_data(&b), "mfs2 ", 5) == 0);
 	ATF_CHECK_EQ_MSG(0xfd2b3ebe, h, "%#x", h);
 	ibuf_fini(&b);
 }
@@ -534,6 +631,7 @@ ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, fields);
 	ATF_TP_ADD_TC(tp, blank);
+	ATF_TP_ADD_TC(tp, header);
 	ATF_TP_ADD_TC(tp, values);
 	ATF_TP_ADD_TC(tp, bytes);
 	ATF_TP_ADD_TC(tp, reduced);
