@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from common import ALL, Message, StoreHouse             # noqa: E402
 from searching import Between, Passing                  # noqa: E402
-from whole import WITHOUT, sanitized                    # noqa: E402
+from whole import sanitized                             # noqa: E402
 import atf                                              # noqa: E402
 
 MANY = 1000 if sanitized() else 10000
@@ -87,8 +87,6 @@ class Many(Counted):
         """ten thousand messages are one request, also where every second
         uid is gone; those of a few are for few"""
         self.begin()
-        if WITHOUT & {'cache', 'copy'}:
-            self.skipTest('no summaries, or filled too slowly')
         c = self.imap()
         for n in range(20):
             c.append('INBOX', b'From: a%d@example.org\r\nTo: b@example.org'
@@ -127,12 +125,7 @@ class Many(Counted):
 class Header(Counted):
     """What a summary has of a header, and of the text"""
 
-    def setUp(self):
-        super().setUp()
-        if 'cache' in WITHOUT:
-            self.skipTest('no summary is kept')
-
-    def fill(self, long=b''):
+    def fill(self):
         self.letters = [Message(n).bytes for n in (
             'nested', 'plain', 'fold', 'eightbit')]
         self.letters += [b'Subject: long\r\n' + b''.join(
