@@ -227,6 +227,25 @@ other_summary(struct ck *c, struct box *b, uint32_t uid)
 	    "&uids=%u", uid), uid), "cache");
 }
 
+/* Asked to be brief, it may give one of two lines, or both. */
+static void
+other_brief(struct ck *c, struct box *b, const struct stored *st)
+{
+	const char *s;
+
+	ask_status(c, other_put(c, c->run->acct, st->id, "three\nfour"),
+	    204);
+	s = other_summary(c, b, st->uid);
+	if (s == NULL || strcmp(s, "three\nfour") != 0)
+		check_fail(c, "a summary of two lines is another");
+	s = val_text(ask_message(c, ask_list(c, b, "?fields=uid,cache"
+	    "&brief=1&uids=%u", st->uid), st->uid), "cache");
+	if (s == NULL || (strcmp(s, "three") != 0 &&
+	    strcmp(s, "three\nfour") != 0))
+		check_fail(c, "with brief=1 it is not the first line, nor "
+		    "the whole");
+}
+
 void
 other_cache(struct ck *c)
 {
@@ -247,6 +266,7 @@ other_cache(struct ck *c)
 	s = other_summary(c, b, st->uid);
 	if (s == NULL || strcmp(s, "two") != 0)
 		check_fail(c, "the summary was not replaced");
+	other_brief(c, b, st);
 	m = ask_new_message(c, 0);
 	with = ask_store(c, b, "\"cache\":\"given\"", m, strlen(m));
 	s = other_summary(c, b, with->uid);

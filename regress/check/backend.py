@@ -72,6 +72,7 @@ BREAKS = {
     'size-wrong': ['size-is-exact'],
     'cache-shared': ['cache-apart'],
     'cache-is-change': ['cache-no-change'],
+    'cache-too-brief': ['cache'],
     'fields-not-applied': ['list-fields'],
     'uids-not-applied': ['list-uids'],
     'mailbox-id-reused': ['id-is-uidvalidity'],
@@ -594,6 +595,10 @@ def listing(q, a, m):
                else 't%d' % u}
         rows.append((u, {f: row[f] for f in row if f in fields and
                          row[f] is not None}))
+    if q.query.get('brief') == '1':
+        for row in [row for _, row in rows if 'cache' in row]:
+            row['cache'] = row['cache'].split(
+                'r' if broken == 'cache-too-brief' else '\n')[0]
     rows = list(merged(rows))
     if broken == 'row-twice' and rows:
         rows.append(rows[-1])
