@@ -118,6 +118,8 @@ int	 sigbuild_add(struct sigbuild *, uint32_t, uint64_t,
 	    const struct siggrams *);
 unsigned sigbuild_columns(const struct sigbuild *);
 uint32_t sigbuild_count(const struct sigbuild *);
+/* Without these messages; the columns they took stay taken until a reset. */
+void	 sigbuild_drop(struct sigbuild *, const struct uidset *);
 int	 sigbuild_head(struct sigbuild *, struct sighead *);
 void	 sigbuild_value(const struct sigbuild *, const struct sighead *,
 	    unsigned, uint8_t *);

@@ -100,6 +100,31 @@ sigbuild_add(struct sigbuild *b, uint32_t uid, uint64_t size,
 	return 0;
 }
 
+void
+sigbuild_drop(struct sigbuild *b, const struct uidset *set)
+{
+	uint32_t i, n;
+
+	for (i = n = 0; i < b->n; i++)
+		if (!uidset_contains(set, b->e[i].uid))
+			b->e[n++] = b->e[i];
+	/* how large each was is not known */
+	if (b->n > 0)
+		b->bytes = b->bytes / b->n * n;
+	b->n = n;
+}
+
+static unsigned
+build_used(const struct sigbuild *b)
+{
+	uint32_t i;
+	unsigned n = 0;
+
+	for (i = 0; i < b->n; i++)
+		n += b->e[i].k;
+	return n;
+}
+
 static int
 entry_cmp(const void *x, const void *y)
 {
@@ -132,7 +157,7 @@ sigbuild_head(struct sigbuild *b, struct sighead *h)
 			errno = EINVAL;
 			return -1;
 		}
-	if (head_make(h, b->n, b->ncolumns) == -1)
+	if (head_make(h, b->n, build_used(b)) == -1)
 		return -1;
 	h->bytes = b->bytes;
 	for (; h->n < b->n; h->n++) {

@@ -549,6 +549,7 @@ imap_closed(struct lsession *ls)
 	if (s->op != NULL)
 		iop_free(s->op);
 	s->op = NULL;
+	feed_forget(s, NULL);
 	if (s->view != NULL)
 		view_close(s);
 	mirror_session_gone(s);
@@ -593,6 +594,8 @@ imap_stats(struct proc_peer *p, uint32_t req)
 	proc_stat(p, req, "index-bad", imap_counts.index_bad);
 	proc_stat(p, req, "index-lost", imap_counts.index_lost);
 	proc_stat(p, req, "index-failed", imap_counts.index_failed);
+	proc_stat(p, req, "index-fed", imap_counts.index_fed);
+	proc_stat(p, req, "index-unwritten", imap_counts.index_unwritten);
 }
 
 static void
@@ -650,6 +653,7 @@ imap_init(void)
 	for (i = 0; i < sizeof(offered) / sizeof(offered[0]); i++)
 		imap_ext_add(&imap_opts.exts, offered[i]);
 	mirror_init();
+	feed_init();
 	tmo_class_init(&progress_first, PROGRESS_FIRST, progress_fired);
 	tmo_class_init(&progress_class, PROGRESS, progress_fired);
 	(void)charset_init();

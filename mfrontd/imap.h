@@ -11,6 +11,7 @@
  *	imap_view.c		a session's view of it; untagged responses
  *	imap_select.c		SELECT, CLOSE, CHECK, EXPUNGE, IDLE
  *	imap_fetch.c		FETCH; imap_part.c renders the items
+ *	imap_feed.c		what it read, on its way into an index
  *	imap_carry.c		messages copied where the storage does not
  *	imap_search.c		SEARCH, SORT, THREAD, with the files in
  *				imap_search.h and imap_index.h
@@ -42,6 +43,7 @@
 #include "tmo.h"
 #include "uidset.h"
 
+struct feed;
 struct iacct;
 struct imap;
 struct imount;
@@ -86,6 +88,10 @@ struct imap {
 	uint16_t	 nmounts;
 	struct iview	*view;		/* once selected */
 	LIST_HEAD(, sweep) sweeps;	/* of indexes, going on */
+	LIST_HEAD(, feed) feeds;	/* of indexes */
+	struct iop	*feed_waiter;
+	void		 (*feed_resume)(struct iop *);
+	struct tmo	 feed_wait;
 	TAILQ_ENTRY(imap) turn;
 };
 
@@ -141,7 +147,7 @@ extern struct imap_counts {
 	uint64_t commands, bad, fills, refreshes, polls, checks, mended,
 	    idles, rows_cached, rows_asked, searches_asked, searches_refused,
 	    index_asked, index_spared, index_written, index_merged, index_bad,
-	    index_lost, index_failed;
+	    index_lost, index_failed, index_fed, index_unwritten;
 } imap_counts;
 
 void	 iop_ok(struct iop *, const char *, ...)
@@ -370,6 +376,18 @@ void	 sweep_account(struct imap *, struct imount *);
 void	 sweep_mailbox(struct imap *, struct imount *, const char *);
 void	 sweep_close(struct imap *);
 
+/*
+ * imap_feed.c: signatures that a FETCH has made.  They are to be written, if
+ * there are many, or all: the client is idle.
+ */
+void	 feed_rest(struct imap *, int);
+/* The view is being closed. */
+void	 feed_close(struct imap *);
+/* Those of a mailbox, NULL: all, come to nothing. */
+void	 feed_forget(struct imap *, const char *);
+void	 feed_init(void);
+/* LOGOUT and SEARCH wait for what is being written; see imap_index.h. */
+
 /* imap_quota.c */
 void	 cmd_getquota(struct iop *);
 void	 cmd_getquotaroot(struct iop *);
@@ -550,6 +568,7 @@ struct iview {
 	uint32_t	 next;		/* from this uid on */
 	int		 read_only;
 	int		 deleting;	/* the session deletes its mailbox */
+	struct feed	*feed;		/* NULL: nothing to be indexed */
 	int		 nkeywords;	/* told in FLAGS */
 	struct uidset	 recent;
 	struct uidset	 saved;		/* what "$" is (RFC 5182) */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "imap.h"
+#include "imap_feed.h"
 #include "imap_fetch.h"
 #include "log.h"
 
@@ -39,6 +40,7 @@ fmsg_free(struct fetch *f, struct fmsg *m)
 	f->nqueue--;
 	st_cancel(&m->rq);
 	summary_free(m->maker);
+	stext_free(m->stext);
 	ibuf_fini(&m->data);
 	ibuf_fini(&m->text);
 	ibuf_fini(&m->kept);
@@ -79,6 +81,8 @@ fetch_cleanup(struct iop *op)
 	uidset_fini(&f->held);
 	uidset_fini(&f->own.touched);
 	op->s->midline = 0;
+	if (f->feeds)
+		feed_rest(op->s, 0);
 	free(f);
 }
 
@@ -653,6 +657,8 @@ fetch_done(struct iop *op, struct fmsg *m, enum part_state state)
 		fatal(NULL);
 	if (m->incomplete)
 		f->bad = 1;
+	if (f->feeds && state == PART_DONE)
+		part_index(m);
 	fetch_keep_summary(op, m);
 	fmsg_free(f, m);
 }
@@ -734,6 +740,19 @@ fetch_pump(struct iop *op)
 
 /* the command */
 
+/* A part of a message says nothing of what is not in the message. */
+static int
+fetch_feeds(const struct iop *op)
+{
+	const struct imap_fetch	*c = &op->cmd.fetch;
+	uint32_t		 i;
+
+	for (i = 0; i < c->natts; i++)
+		if (part_is_all(&c->att[i]) && !c->att[i].partial)
+			return feed_may(op);
+	return 0;
+}
+
 static void
 fetch_begin(struct iop *op)
 {
@@ -749,6 +768,7 @@ fetch_begin(struct iop *op)
 		f->threadid |= c->att[i].att == ATT_THREADID &&
 		    iop_has(op, CAP_THREADID);
 	}
+	f->feeds = fetch_feeds(op);
 	if (c->has_changedsince)
 		f->since = c->changedsince;
 	f->cacheable = (f->needs & IMAP_NEED_SUMMARY) == 0 &&

@@ -23,6 +23,8 @@ enum part_state {
 	PART_FAILED		/* m->failed says why; nothing was written */
 };
 
+struct stext;
+
 struct fmsg {
 	struct iop	*op;
 	uint32_t	 uid;
@@ -63,6 +65,7 @@ struct fmsg {
 	int		 failed;	/* enum st_code */
 	int		 incomplete;	/* an item could not be made */
 	uint32_t	 used;		/* bytes that credit is due for */
+	struct stext	*stext;		/* what streams is to be indexed */
 	struct streq	 rq;
 	TAILQ_ENTRY(fmsg) entry;
 };
@@ -90,6 +93,7 @@ struct fetch {
 	int		 threadid;	/* likewise */
 	uint64_t	 since;
 	int		 cacheable;	/* rows may come from the mirror */
+	int		 feeds;		/* whole messages are to be indexed */
 	int		 listed;
 	uint32_t	 owed;		/* credit of rows not given yet */
 	TAILQ_HEAD(, fmsg) queue;
@@ -119,5 +123,10 @@ int	 part_content_end(struct fmsg *);
 void	 part_credit(struct fmsg *);
 /* What of a part a section is of; fields are of its header. */
 enum imapout_what part_section_what(const struct imap_section *);
+
+/* Of a message that is held: it feeds the index. */
+void	 part_index(struct fmsg *);
+/* Is the whole of a message asked for, by any name? */
+int	 part_is_all(const struct imap_fetch_att *);
 
 #endif /* IMAP_FETCH_H */

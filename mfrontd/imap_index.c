@@ -20,8 +20,7 @@
 #define VALUE_MAX	65000
 #define ENOUGH		2	/* messages to read weigh so many times less */
 
-static void	index_ask(struct iop *);
-static void	index_run(struct iop *);
+static void	index_run(struct sindex *);
 static void	job_next(struct sindex_job *);
 
 /* dict */
@@ -33,7 +32,8 @@ dictop_answer(struct streq *rq, enum msg_type type, const void *arg)
 	const struct m_st_dict_ok	*m = arg;
 	const struct m_st_end		*end = arg;
 
-	lsession_timeout(&d->op->s->ls, LT_COMMAND);
+	if (d->x->op != NULL)
+		lsession_timeout(&d->x->s->ls, LT_COMMAND);
 	if (type == M_st_dict_ok) {
 		strlcpy(d->etag, m->etag, sizeof(d->etag));
 		ibuf_truncate(&d->value, 0);
@@ -44,19 +44,19 @@ dictop_answer(struct streq *rq, enum msg_type type, const void *arg)
 }
 
 void
-dictop_ask(struct dictop *d, struct iop *op, enum dict_op what,
+dictop_ask(struct dictop *d, struct sindex *x, enum dict_op what,
     const char *key, const char *match, const struct ibuf *value,
     void (*done)(struct dictop *, enum st_code))
 {
 	struct m_st_dict m;
 
-	d->op = op;
+	d->x = x;
 	d->done = done;
 	d->etag[0] = '\0';
 	if (d->value.max == 0)
 		ibuf_init(&d->value, VALUE_MAX);
 	memset(&m, 0, sizeof(m));
-	m.mount = op->mount->number;
+	m.mount = x->mount->number;
 	m.op = (uint8_t)what;
 	m.key = key;
 	m.match = match;
@@ -64,8 +64,10 @@ dictop_ask(struct dictop *d, struct iop *op, enum dict_op what,
 		m.value = msg_blob_of(ibuf_data(value), ibuf_size(value));
 	d->rq.answer = dictop_answer;
 	d->rq.arg = d;
-	lsession_timeout(&op->s->ls, LT_COMMAND);
-	st_send(&op->s->ls, &d->rq, M_st_dict, &m);
+	/* what goes on behind an idle session is no life of it */
+	if (x->op != NULL)
+		lsession_timeout(&x->s->ls, LT_COMMAND);
+	st_send(&x->s->ls, &d->rq, M_st_dict, &m);
 }
 
 void
@@ -118,10 +120,10 @@ sindex_gone(struct sindex *x, uint64_t id)
 
 /* segments */
 
-static struct sindex *
-index_of(struct iop *op)
+const struct uidset *
+sindex_uids(const struct sindex *x)
 {
-	return ((struct search *)op->data)->index;
+	return x->op != NULL ? &x->s->view->m->map.uids : &x->snap->uids;
 }
 
 static void
@@ -155,8 +157,7 @@ index_drop(struct sindex *x, uint64_t id)
 static void
 job_bad(struct sindex_job *j, enum st_code code)
 {
-	struct iop	*op = j->d.op;
-	struct sindex	*x = index_of(op);
+	struct sindex *x = j->d.x;
 
 	if (code == ST_NO_SUCH_ENTRY && !x->again)
 		x->vanished = 1;
@@ -168,15 +169,13 @@ job_bad(struct sindex_job *j, enum st_code code)
 		x->off = 1;
 	}
 	job_free(j);
-	index_run(op);
+	index_run(x);
 }
 
 static void
 job_done(struct sindex_job *j)
 {
-	struct iop	*op = j->d.op;
-	struct search	*s = op->data;
-	struct sindex	*x = s->index;
+	struct sindex	*x = j->d.x;
 	uint32_t	 i, uid;
 	size_t		 k;
 
@@ -186,13 +185,13 @@ job_done(struct sindex_job *j)
 			continue;
 		if (uidset_add(&x->indexed, uid, uid) == -1)
 			fatal(NULL);
-		for (k = 0; k < s->nkeys; k++)
+		for (k = 0; k < x->nkeys; k++)
 			if (j->alive[k] != NULL && !j->alive[k][i] &&
 			    uidset_add(&x->out[k], uid, uid) == -1)
 				fatal(NULL);
 	}
 	job_free(j);
-	index_run(op);
+	index_run(x);
 }
 
 /* Are those that are left cheaper to read than another value? */
@@ -219,7 +218,7 @@ static void
 job_value(struct dictop *d, enum st_code code)
 {
 	struct sindex_job	*j = (struct sindex_job *)d;
-	struct search		*s = d->op->data;
+	struct sindex		*x = d->x;
 	unsigned		 v = j->order[j->at];
 	size_t			 k;
 
@@ -228,10 +227,10 @@ job_value(struct dictop *d, enum st_code code)
 		job_bad(j, code);
 		return;
 	}
-	for (k = 0; k < s->nkeys; k++)
+	for (k = 0; k < x->nkeys; k++)
 		if (j->alive[k] != NULL)
 			sighead_filter(&j->head, v, ibuf_data(&d->value),
-			    &s->index->query[k], j->alive[k]);
+			    &x->query[k], j->alive[k]);
 	j->at++;
 	job_next(j);
 }
@@ -239,15 +238,15 @@ job_value(struct dictop *d, enum st_code code)
 static void
 job_next(struct sindex_job *j)
 {
-	struct search	*s = j->d.op->data;
+	struct sindex	*x = j->d.x;
 	char		 key[INDEX_KEY];
 
-	if (j->at == j->norder || job_enough(j, s->nkeys)) {
+	if (j->at == j->norder || job_enough(j, x->nkeys)) {
 		job_done(j);
 		return;
 	}
-	sindex_key_of(s->index, j->seg.id, j->order[j->at], key);
-	dictop_ask(&j->d, j->d.op, DICT_GET, key, "", NULL, job_value);
+	sindex_key_of(x, j->seg.id, j->order[j->at], key);
+	dictop_ask(&j->d, x, DICT_GET, key, "", NULL, job_value);
 }
 
 /* The values of one more string, those that are not on the list yet. */
@@ -271,22 +270,23 @@ job_order(struct sindex_job *j, const struct sigquery *q)
 
 /* Which of its messages are asked about; one without any left may go. */
 static void
-job_open(struct sindex_job *j, struct search *s, const struct uidset *there)
+job_open(struct sindex_job *j, struct sindex *x)
 {
-	struct sindex	*x = s->index;
-	uint32_t	 i, n = 0;
-	size_t		 k;
+	const struct uidset	*there = sindex_uids(x);
+	uint32_t		 i, n = 0;
+	size_t			 k;
 
 	if ((j->open = calloc((size_t)j->head.n + 1, 1)) == NULL)
 		fatal(NULL);
 	for (i = 0; i < j->head.n; i++) {
-		j->open[i] = uidset_contains(&x->about,
-		    j->head.e[i].uid) != 0;
+		/* a feed is to know all that it can of */
+		j->open[i] = x->op == NULL || uidset_contains(&x->about,
+		    j->head.e[i].uid);
 		n += uidset_contains(there, j->head.e[i].uid) != 0;
 	}
 	if (n == 0)
 		index_drop(x, j->seg.id);
-	for (k = 0; k < s->nkeys; k++) {
+	for (k = 0; k < x->nkeys; k++) {
 		if (x->query[k].n == 0)
 			continue;
 		if ((j->alive[k] = malloc((size_t)j->head.n + 1)) == NULL)
@@ -320,7 +320,7 @@ job_head(struct dictop *d, enum st_code code)
 		job_bad(j, code);
 		return;
 	}
-	job_open(j, d->op->data, &d->op->s->view->m->map.uids);
+	job_open(j, d->x);
 	job_next(j);
 }
 
@@ -342,12 +342,10 @@ index_reset(struct sindex *x)
 
 /* What is known now, of every string. */
 static void
-index_known(struct iop *op)
+index_known(struct sindex *x)
 {
-	struct search	*s = op->data;
-	struct sindex	*x = s->index;
-	size_t		 i;
-	unsigned	 n;
+	size_t	 i;
+	unsigned n;
 
 	for (n = 0; n < x->m.n;)
 		if (x->m.seg[n].n == 0) {
@@ -356,8 +354,8 @@ index_known(struct iop *op)
 			x->dirty = 1;
 		} else
 			n++;
-	for (i = 0; i < s->nkeys; i++) {
-		if (uidset_copy(&x->hi[i], &op->s->view->snap->uids) == -1 ||
+	for (i = 0; i < x->nkeys; i++) {
+		if (uidset_copy(&x->hi[i], &x->s->view->snap->uids) == -1 ||
 		    uidset_subtract(&x->hi[i], &x->out[i]) == -1)
 			fatal(NULL);
 		imap_counts.index_spared += uidset_count(&x->out[i]);
@@ -373,9 +371,8 @@ segment_concerns(const struct sindex *x, const struct sigseg *g)
 }
 
 static void
-index_run(struct iop *op)
+index_run(struct sindex *x)
 {
-	struct sindex		*x = index_of(op);
 	struct sindex_job	*j;
 	char			 key[INDEX_KEY];
 	int			 busy = 0;
@@ -387,7 +384,7 @@ index_run(struct iop *op)
 				continue;
 			j->busy = 1;
 			sindex_key_of(x, j->seg.id, -1, key);
-			dictop_ask(&j->d, op, DICT_GET, key, "", NULL,
+			dictop_ask(&j->d, x, DICT_GET, key, "", NULL,
 			    job_head);
 		}
 		busy |= j->busy;
@@ -397,55 +394,50 @@ index_run(struct iop *op)
 	if (x->vanished && !x->again) {
 		/* another process may have merged it just now */
 		index_reset(x);
-		index_ask(op);
+		sindex_ask(x);
 		return;
 	}
-	index_known(op);
-	sbuild_open(x);
-	search_evaluate(op);
+	index_known(x);
+	x->ready(x);
 }
 
 /* Of this mailbox as it is, or there is none. */
 static void
-index_manifest(struct iop *op, const struct ibuf *b)
+index_manifest(struct sindex *x, const struct ibuf *b)
 {
-	struct sindex		*x = index_of(op);
-	const struct mirror	*m = op->s->view->m;
-	char			 key[INDEX_NAME + 1];
+	char key[INDEX_NAME + 1];
 
-	if (sigmanifest_get(&x->m, m->id, ibuf_data(b), ibuf_size(b)) == 0 &&
-	    x->m.uidvalidity == m->uidvalidity)
+	if (sigmanifest_get(&x->m, x->mailbox, ibuf_data(b),
+	    ibuf_size(b)) == 0 && x->m.uidvalidity == x->uidvalidity)
 		return;
 	imap_counts.index_bad++;
 	memset(&x->m, 0, sizeof(x->m));
 	snprintf(key, sizeof(key), "%s.", x->key);
-	sweep_start(op->s, op->mount, key, strlen(key) + 1);
+	sweep_start(x->s, x->mount, key, strlen(key) + 1);
 }
 
 static void
 index_got(struct dictop *d, enum st_code code)
 {
-	struct sindex *x = index_of(d->op);
+	struct sindex *x = d->x;
 
 	strlcpy(x->etag, d->etag, sizeof(x->etag));
 	if (code == ST_OK)
-		index_manifest(d->op, &d->value);
+		index_manifest(x, &d->value);
 	/* without its etag it cannot be written again */
 	if (code == ST_OK ? *x->etag == '\0' : code != ST_NO_SUCH_ENTRY) {
 		imap_counts.index_failed++;
 		x->off = 1;
 	}
-	x->m.uidvalidity = d->op->s->view->m->uidvalidity;
-	index_run(d->op);
+	x->m.uidvalidity = x->uidvalidity;
+	index_run(x);
 }
 
-static void
-index_ask(struct iop *op)
+void
+sindex_ask(struct sindex *x)
 {
-	struct sindex *x = index_of(op);
-
 	imap_counts.index_asked++;
-	dictop_ask(&x->d, op, DICT_GET, x->key, "", NULL, index_got);
+	dictop_ask(&x->d, x, DICT_GET, x->key, "", NULL, index_got);
 }
 
 /* what is looked for */
@@ -499,27 +491,66 @@ sindex_may(const struct iop *op)
 	    op->mount->account->index_off <= tmo_now();
 }
 
+struct sindex *
+sindex_new(struct imap *s, struct imount *mount, const char *mailbox,
+    uint32_t uidvalidity)
+{
+	struct sindex *x;
+
+	if ((x = calloc(1, sizeof(*x))) == NULL)
+		fatal(NULL);
+	x->s = s;
+	x->mount = mount;
+	x->mailbox = mailbox;
+	x->uidvalidity = uidvalidity;
+	ibuf_init(&x->gone, VALUE_MAX);
+	sindex_key(mailbox, x->key);
+	return x;
+}
+
+static void
+search_ready(struct sindex *x)
+{
+	sbuild_open(x);
+	search_evaluate(x->op);
+}
+
+static void
+search_pumped(struct sindex *x)
+{
+	search_pump(x->op);
+}
+
 int
 sindex_next(struct iop *op, const struct uidset *todo)
 {
 	struct search	*s = op->data;
+	struct mirror	*m;
 	struct sindex	*x;
 
 	if (s->indexed || s->nkeys == 0 || !sindex_may(op) ||
 	    uidset_count(todo) < INDEX_MIN)
 		return 0;
+	if (!s->fed) {
+		s->fed = 1;
+		feed_rest(op->s, 1);
+		if (feed_wait(op, search_evaluate))
+			return 1;
+	}
 	s->indexed = 1;
-	if ((x = s->index = calloc(1, sizeof(*x))) == NULL)
-		fatal(NULL);
-	ibuf_init(&x->gone, VALUE_MAX);
-	sindex_key(op->s->view->m->id, x->key);
+	m = op->s->view->m;
+	x = s->index = sindex_new(op->s, op->mount, m->id, m->uidvalidity);
+	x->op = op;
+	x->nkeys = s->nkeys;
+	x->ready = search_ready;
+	x->pump = search_pumped;
 	if (!index_queries(op)) {
 		sindex_free(op);
 		return 0;
 	}
 	if (uidset_copy(&x->about, todo) == -1)
 		fatal(NULL);
-	index_ask(op);
+	sindex_ask(x);
 	return 1;
 }
 
@@ -532,11 +563,9 @@ sindex_of(const struct search *s, size_t n)
 }
 
 void
-sindex_free(struct iop *op)
+sindex_del(struct sindex *x)
 {
-	struct search	*s = op->data;
-	struct sindex	*x = s->index;
-	size_t		 i;
+	size_t i;
 
 	if (x == NULL)
 		return;
@@ -553,6 +582,15 @@ sindex_free(struct iop *op)
 	uidset_fini(&x->about);
 	uidset_fini(&x->indexed);
 	ibuf_fini(&x->gone);
+	snap_unref(x->snap);
 	free(x);
+}
+
+void
+sindex_free(struct iop *op)
+{
+	struct search *s = op->data;
+
+	sindex_del(s->index);
 	s->index = NULL;
 }

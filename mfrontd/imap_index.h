@@ -5,6 +5,7 @@
  *
  *	imap_index.c		asking it
  *	imap_index_build.c	adding to it, merging
+ *	imap_feed.c		adding to it what a FETCH has read
  *	imap_sweep.c		deleting what nobody needs any more
  *
  * Keys, H being a hash of the mailbox's id and S a segment's number:
@@ -32,7 +33,7 @@
 /* A request to dict: one at a time. */
 struct dictop {
 	struct streq	 rq;
-	struct iop	*op;
+	struct sindex	*x;
 	struct ibuf	 value;
 	char		 etag[INDEX_ETAG];
 	void		(*done)(struct dictop *, enum st_code);
@@ -54,7 +55,22 @@ struct sindex_job {
 struct sindex_flush;
 struct sindex_merge;
 
+/*
+ * Of a search, whose command it is then, or of a feed.
+ */
 struct sindex {
+	struct iop	*op;		/* NULL: in the background */
+	struct imap	*s;
+	struct imount	*mount;
+	const char	*mailbox;	/* its id; the owner's */
+	uint32_t	 uidvalidity;
+	struct snap	*snap;		/* of a feed: messages there are */
+	size_t		 nkeys;		/* strings that it is asked for */
+	/* It is known what there is. */
+	void		 (*ready)(struct sindex *);
+	/* What was being written is; sbuild_pump() has more. */
+	void		 (*pump)(struct sindex *);
+	void		*arg;
 	char		 key[INDEX_NAME];	/* of the manifest */
 	char		 etag[INDEX_ETAG];	/* "": there is none */
 	struct sigmanifest m;
@@ -88,7 +104,7 @@ struct stext {
 };
 
 /* imap_index.c */
-void	 dictop_ask(struct dictop *, struct iop *, enum dict_op,
+void	 dictop_ask(struct dictop *, struct sindex *, enum dict_op,
 	    const char *, const char *, const struct ibuf *,
 	    void (*)(struct dictop *, enum st_code));
 void	 dictop_fini(struct dictop *);
@@ -100,6 +116,14 @@ void	 sindex_gone(struct sindex *, uint64_t);
 /* A head that came: is it the segment's?  Else -1. */
 int	 sindex_head(const struct sigseg *, const struct ibuf *,
 	    struct sighead *);
+/* For the mount's mailbox of the command's session; not asked yet. */
+struct sindex *sindex_new(struct imap *, struct imount *, const char *,
+	    uint32_t);
+void	 sindex_del(struct sindex *);
+/* Ends in ready(). */
+void	 sindex_ask(struct sindex *);
+/* The messages there are, as far as it knows. */
+const struct uidset *sindex_uids(const struct sindex *);
 /* Does the account keep one, as far as we know now? */
 int	 sindex_may(const struct iop *);
 
@@ -107,5 +131,13 @@ int	 sindex_may(const struct iop *);
 /* If there is enough to make: then it is fed while the search reads. */
 void	 sbuild_open(struct sindex *);
 void	 sbuild_close(struct sindex *);
+/* Any text, to be indexed by a build. */
+struct stext *stext_new(void);
+void	 stext_end(struct stext *, struct sigbuild *, uint32_t, uint64_t);
+/*
+ * Is there something to be written before more is read?  Then it ends in
+ * pump().  last: whatever there is; reading: not yet, contents are coming in.
+ */
+int	 sbuild_pump(struct sindex *, int, int);
 
 #endif /* IMAP_INDEX_H */

@@ -1,8 +1,8 @@
 /*
- * Making an index: of what a search reads anyway, a segment at a time in
- * bounded memory, and of several small segments a large one.
+ * Making an index: of what a search or a FETCH reads anyway, a segment at a
+ * time in bounded memory, and of several small segments a large one.
  *
- * What cannot be written is not: the search goes on without.
+ * What cannot be written is not: the command goes on without.
  */
 #include <sys/types.h>
 #include <stdio.h>
@@ -46,25 +46,15 @@ struct sindex_merge {
 static unsigned	nbuilders;
 static uint8_t	value_buf[SIGINDEX_VALUE];
 
-static void	merge_next(struct iop *);
-
-static struct sindex *
-index_of(struct iop *op)
-{
-	return ((struct search *)op->data)->index;
-}
+static void	merge_next(struct sindex *);
 
 /* texts */
 
 struct stext *
-stext_open(struct iop *op, uint32_t uid)
+stext_new(void)
 {
-	struct sindex	*x = index_of(op);
-	struct stext	*t;
+	struct stext *t;
 
-	if (x == NULL || x->build == NULL ||
-	    uidset_contains(&x->indexed, uid))
-		return NULL;
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		fatal(NULL);
 	ibuf_init(&t->head, TEXT_MAX);
@@ -116,18 +106,37 @@ stext_feed(struct stext *t, const void *data, size_t len)
 }
 
 void
-stext_add(struct iop *op, struct stext *t, uint32_t uid, uint64_t size)
+stext_end(struct stext *t, struct sigbuild *build, uint32_t uid,
+    uint64_t size)
 {
-	struct sindex *x = index_of(op);
-
-	if (x->build == NULL)
-		return;
 	if (msgsearch_finish(t->ms) == -1)
 		fatal("text");
 	stext_drain(t);
 	if (siggrams_finish(t->grams) == -1 ||
-	    sigbuild_add(x->build, uid, size, t->grams) == -1)
+	    sigbuild_add(build, uid, size, t->grams) == -1)
 		fatal("index");
+}
+
+/* of a search */
+
+struct stext *
+stext_open(struct iop *op, uint32_t uid)
+{
+	struct sindex *x = ((struct search *)op->data)->index;
+
+	if (x == NULL || x->build == NULL ||
+	    uidset_contains(&x->indexed, uid))
+		return NULL;
+	return stext_new();
+}
+
+void
+stext_add(struct iop *op, struct stext *t, uint32_t uid, uint64_t size)
+{
+	struct sindex *x = ((struct search *)op->data)->index;
+
+	if (x->build != NULL)
+		stext_end(t, x->build, uid, size);
 }
 
 /* beginning and end */
@@ -183,7 +192,7 @@ build_end(struct sindex *x)
 		return;
 	sigbuild_free(x->build);
 	x->build = NULL;
-	nbuilders--;
+	nbuilders -= x->op != NULL;
 }
 
 void
@@ -194,12 +203,11 @@ sbuild_close(struct sindex *x)
 	build_end(x);
 }
 
-/* Nothing is written any more by this search, nor by others for a while. */
+/* Nothing is written any more by this one, nor by others for a while. */
 static void
-build_failed(struct iop *op, enum st_code code)
+build_failed(struct sindex *x, enum st_code code)
 {
-	struct sindex	*x = index_of(op);
-	struct iacct	*a = op->mount->account;
+	struct iacct	*a = x->mount->account;
 	char		 name[64];
 	int		 full = code == ST_OVER_QUOTA ||
 			    code == ST_STORAGE_FULL;
@@ -209,11 +217,11 @@ build_failed(struct iop *op, enum st_code code)
 	if (a == NULL || a->index_off > tmo_now())
 		return;
 	a->index_off = tmo_now() + (full ? OFF_FULL : OFF_FAILED);
-	proc_session(name, sizeof(name), op->s->ls.id);
+	proc_session(name, sizeof(name), x->s->ls.id);
 	log_warnx("session=%s event=index failed: %s", name,
 	    st_error(code)->text);
 	if (full)
-		sweep_account(op->s, op->mount);
+		sweep_account(x->s, x->mount);
 }
 
 static uint64_t
@@ -223,19 +231,19 @@ segment_id(void)
 }
 
 static void
-segment_ask(struct dictop *d, struct iop *op, enum dict_op what,
+segment_ask(struct dictop *d, struct sindex *x, enum dict_op what,
     const struct sigseg *g, int v, const struct ibuf *value,
     void (*done)(struct dictop *, enum st_code))
 {
 	char key[INDEX_KEY];
 
-	sindex_key_of(index_of(op), g->id, v, key);
-	dictop_ask(d, op, what, key, "", value, done);
+	sindex_key_of(x, g->id, v, key);
+	dictop_ask(d, x, what, key, "", value, done);
 }
 
 /* The last thing of a segment is its head, which says what it is. */
 static void
-segment_head(struct dictop *d, struct iop *op, struct sigseg *g,
+segment_head(struct dictop *d, struct sindex *x, struct sigseg *g,
     const struct sighead *h, void (*done)(struct dictop *, enum st_code))
 {
 	struct ibuf b;
@@ -248,32 +256,29 @@ segment_head(struct dictop *d, struct iop *op, struct sigseg *g,
 	g->hi = h->e[h->n - 1].uid;
 	g->n = h->n;
 	g->columns = (uint16_t)h->columns;
-	segment_ask(d, op, DICT_PUT, g, -1, &b, done);
+	segment_ask(d, x, DICT_PUT, g, -1, &b, done);
 	ibuf_fini(&b);
 }
 
 /* the manifest: only over the one that was read */
 
 static void
-manifest_put(struct iop *op, void (*done)(struct dictop *, enum st_code))
+manifest_put(struct sindex *x, void (*done)(struct dictop *, enum st_code))
 {
-	struct sindex	*x = index_of(op);
-	struct ibuf	 b;
+	struct ibuf b;
 
 	ibuf_init(&b, SIGINDEX_TEXT);
-	if (sigmanifest_put(&x->m, op->s->view->m->id, &b) == -1)
+	if (sigmanifest_put(&x->m, x->mailbox, &b) == -1)
 		fatal("index manifest");
-	dictop_ask(&x->d, op, DICT_PUT, x->key,
+	dictop_ask(&x->d, x, DICT_PUT, x->key,
 	    *x->etag != '\0' ? x->etag : "*", &b, done);
 	ibuf_fini(&b);
 }
 
 /* Returns 0 if it was not written: what it names is not there then. */
 static int
-manifest_was_put(struct iop *op, enum st_code code)
+manifest_was_put(struct sindex *x, enum st_code code)
 {
-	struct sindex *x = index_of(op);
-
 	strlcpy(x->etag, x->d.etag, sizeof(x->etag));
 	if (code == ST_OK) {
 		x->off |= *x->etag == '\0';
@@ -284,59 +289,55 @@ manifest_was_put(struct iop *op, enum st_code code)
 		imap_counts.index_lost++;
 		x->off = 1;
 	} else
-		build_failed(op, code);
+		build_failed(x, code);
 	return 0;
 }
 
 /* a segment of what was read */
 
 static void
-flush_end(struct iop *op)
+flush_end(struct sindex *x)
 {
-	struct sindex *x = index_of(op);
-
 	if (x->off)
 		build_end(x);
 	else
 		sigbuild_reset(x->build);
 	flush_free(x);
-	search_pump(op);
+	x->pump(x);
 }
 
 static void
-flush_lost(struct iop *op)
+flush_lost(struct sindex *x)
 {
-	struct sindex *x = index_of(op);
-
 	sigmanifest_drop(&x->m, x->flush->seg.id);
 	sindex_gone(x, x->flush->seg.id);
-	flush_end(op);
+	flush_end(x);
 }
 
 static void
 flush_committed(struct dictop *d, enum st_code code)
 {
-	if (!manifest_was_put(d->op, code)) {
-		flush_lost(d->op);
+	if (!manifest_was_put(d->x, code)) {
+		flush_lost(d->x);
 		return;
 	}
 	imap_counts.index_written++;
-	flush_end(d->op);
+	flush_end(d->x);
 }
 
 static void
 flush_headed(struct dictop *d, enum st_code code)
 {
-	struct sindex *x = index_of(d->op);
+	struct sindex *x = d->x;
 
 	if (code == ST_OK && sigmanifest_add(&x->m, &x->flush->seg) == -1)
 		code = ST_OVER_QUOTA;
 	if (code != ST_OK) {
-		build_failed(d->op, code);
-		flush_lost(d->op);
+		build_failed(d->x, code);
+		flush_lost(d->x);
 		return;
 	}
-	manifest_put(d->op, flush_committed);
+	manifest_put(d->x, flush_committed);
 }
 
 static int
@@ -353,9 +354,8 @@ flush_busy(const struct sindex_flush *f)
 static void	flush_value(struct dictop *, enum st_code);
 
 static void
-flush_next(struct iop *op)
+flush_next(struct sindex *x)
 {
-	struct sindex		*x = index_of(op);
 	struct sindex_flush	*f = x->flush;
 	struct ibuf		 b;
 	size_t			 i;
@@ -368,104 +368,100 @@ flush_next(struct iop *op)
 		sigbuild_value(x->build, &f->head, f->next, value_buf);
 		sighead_seal(&f->head, f->next, value_buf);
 		ibuf_from_buffer(&b, value_buf, sighead_value(&f->head));
-		segment_ask(&f->d[i], op, DICT_PUT, &f->seg, (int)f->next++,
+		segment_ask(&f->d[i], x, DICT_PUT, &f->seg, (int)f->next++,
 		    &b, flush_value);
 	}
 	if (flush_busy(f))
 		return;
-	segment_head(&f->d[0], op, &f->seg, &f->head, flush_headed);
+	segment_head(&f->d[0], x, &f->seg, &f->head, flush_headed);
 }
 
 static void
 flush_value(struct dictop *d, enum st_code code)
 {
-	struct sindex_flush *f = index_of(d->op)->flush;
+	struct sindex_flush *f = d->x->flush;
 
 	if (code != ST_OK) {
 		f->failed = code;
 		f->next = f->head.nvalues;
 	}
 	if (f->failed == ST_OK)
-		flush_next(d->op);
+		flush_next(d->x);
 	else if (!flush_busy(f)) {
-		build_failed(d->op, f->failed);
-		flush_lost(d->op);
+		build_failed(d->x, f->failed);
+		flush_lost(d->x);
 	}
 }
 
 static void
-flush_start(struct iop *op)
+flush_start(struct sindex *x)
 {
-	struct sindex *x = index_of(op);
-
 	if ((x->flush = calloc(1, sizeof(*x->flush))) == NULL ||
 	    sigbuild_head(x->build, &x->flush->head) == -1)
 		fatal("index");
 	x->flush->seg.id = segment_id();
-	flush_next(op);
+	flush_next(x);
 }
 
 /* merging */
 
 static void
-merge_end(struct iop *op)
+merge_end(struct sindex *x)
 {
-	merge_free(index_of(op));
-	search_pump(op);
+	merge_free(x);
+	x->pump(x);
 }
 
 static void
 merge_dropped(struct dictop *d, enum st_code code)
 {
-	(void)manifest_was_put(d->op, code);
-	merge_end(d->op);
+	(void)manifest_was_put(d->x, code);
+	merge_end(d->x);
 }
 
 /* One of them is none: it goes.  Or it cannot be had now, or not written. */
 static void
-merge_bad(struct iop *op, enum st_code code, const struct sigseg *g)
+merge_bad(struct sindex *x, enum st_code code, const struct sigseg *g)
 {
-	struct sindex *x = index_of(op);
-
 	sindex_gone(x, x->merge->seg.id);
 	if (code != ST_OK && code != ST_NO_SUCH_ENTRY) {
-		build_failed(op, code);
-		merge_end(op);
+		build_failed(x, code);
+		merge_end(x);
 		return;
 	}
 	imap_counts.index_bad++;
 	sindex_gone(x, g->id);
 	sigmanifest_drop(&x->m, g->id);
 	x->dirty = 1;
-	manifest_put(op, merge_dropped);
+	manifest_put(x, merge_dropped);
 }
 
 static void
 merge_committed(struct dictop *d, enum st_code code)
 {
-	struct sindex		*x = index_of(d->op);
+	struct sindex		*x = d->x;
 	struct sindex_merge	*g = x->merge;
 	unsigned		 i;
 
-	if (!manifest_was_put(d->op, code)) {
+	if (!manifest_was_put(d->x, code)) {
 		sindex_gone(x, g->seg.id);
 	} else {
 		imap_counts.index_merged++;
 		for (i = 0; i < g->n; i++)
 			sindex_gone(x, g->old[i].id);
 	}
-	merge_end(d->op);
+	merge_end(d->x);
 }
 
 static void
 merge_headed(struct dictop *d, enum st_code code)
 {
-	struct sindex		*x = index_of(d->op);
+	struct sindex		*x = d->x;
 	struct sindex_merge	*g = x->merge;
 	unsigned		 i;
 
 	if (code != ST_OK) {
-		merge_bad(d->op, code, &g->seg);
+		merge_bad(d->x, code, &g->seg);
 		return;
 	}
 	for (i = 0; i < g->n; i++)
@@ -473,45 +469,45 @@ merge_headed(struct dictop *d, enum st_code code)
 	/* there is room: some have gone */
 	if (g->m.head.n > 0)
 		(void)sigmanifest_add(&x->m, &g->seg);
-	manifest_put(d->op, merge_committed);
+	manifest_put(d->x, merge_committed);
 }
 
 static void
 merge_written(struct dictop *d, enum st_code code)
 {
-	struct sindex_merge *g = index_of(d->op)->merge;
+	struct sindex_merge *g = d->x->merge;
 
 	if (code != ST_OK) {
-		merge_bad(d->op, code, &g->seg);
+		merge_bad(d->x, code, &g->seg);
 		return;
 	}
 	g->v++;
 	g->i = 0;
-	merge_next(d->op);
+	merge_next(d->x);
 }
 
 static void
 merge_read(struct dictop *d, enum st_code code)
 {
-	struct sindex_merge	*g = index_of(d->op)->merge;
+	struct sindex_merge	*g = d->x->merge;
 	unsigned		 v = sigmerge_from(&g->m, g->i, g->v);
 
 	if (code != ST_OK || !sighead_verify(&g->head[g->i], v,
 	    ibuf_data(&d->value), ibuf_size(&d->value))) {
-		merge_bad(d->op, code, &g->old[g->i]);
+		merge_bad(d->x, code, &g->old[g->i]);
 		return;
 	}
 	ibuf_truncate(&g->value[g->i], 0);
 	if (ibuf_add_ibuf(&g->value[g->i], &d->value) == -1)
 		fatal(NULL);
 	g->at[g->i] = (int)v;
-	merge_next(d->op);
+	merge_next(d->x);
 }
 
 static void
-merge_write(struct iop *op)
+merge_write(struct sindex *x)
 {
-	struct sindex_merge	*g = index_of(op)->merge;
+	struct sindex_merge	*g = x->merge;
 	const uint8_t		*values[SIGINDEX_MERGE];
 	struct ibuf		 b;
 	unsigned		 i;
@@ -521,15 +517,15 @@ merge_write(struct iop *op)
 	sigmerge_value(&g->m, g->v, values, value_buf);
 	sighead_seal(&g->m.head, g->v, value_buf);
 	ibuf_from_buffer(&b, value_buf, sighead_value(&g->m.head));
-	segment_ask(&g->d, op, DICT_PUT, &g->seg, (int)g->v, &b,
+	segment_ask(&g->d, x, DICT_PUT, &g->seg, (int)g->v, &b,
 	    merge_written);
 }
 
 /* Value after value: those of the old ones that it is made of, then it. */
 static void
-merge_next(struct iop *op)
+merge_next(struct sindex *x)
 {
-	struct sindex_merge	*g = index_of(op)->merge;
+	struct sindex_merge	*g = x->merge;
 	const struct sighead	*h = &g->m.head;
 	unsigned		 v;
 
@@ -538,62 +534,59 @@ merge_next(struct iop *op)
 		return;
 	}
 	if (h->columns == 0 || g->v == h->nvalues) {
-		segment_head(&g->d, op, &g->seg, h, merge_headed);
+		segment_head(&g->d, x, &g->seg, h, merge_headed);
 		return;
 	}
 	for (; g->i < g->n; g->i++) {
 		v = sigmerge_from(&g->m, g->i, g->v);
 		if (g->head[g->i].columns == 0 || g->at[g->i] == (int)v)
 			continue;
-		segment_ask(&g->d, op, DICT_GET, &g->old[g->i], (int)v, NULL,
+		segment_ask(&g->d, x, DICT_GET, &g->old[g->i], (int)v, NULL,
 		    merge_read);
 		return;
 	}
-	merge_write(op);
+	merge_write(x);
 }
 
 static void
-merge_open(struct iop *op)
+merge_open(struct sindex *x)
 {
-	struct sindex		*x = index_of(op);
 	struct sindex_merge	*g = x->merge;
 	const struct sighead	*heads[SIGINDEX_MERGE];
 	unsigned		 i;
 
 	for (i = 0; i < g->n; i++)
 		heads[i] = &g->head[i];
-	if (sigmerge_open(&g->m, heads, g->n,
-	    &op->s->view->m->map.uids) == -1) {
+	if (sigmerge_open(&g->m, heads, g->n, sindex_uids(x)) == -1) {
 		/* more than a head can name: they stay as they are */
 		x->off = 1;
-		merge_end(op);
+		merge_end(x);
 		return;
 	}
 	g->i = 0;
-	merge_next(op);
+	merge_next(x);
 }
 
 static void
 merge_head(struct dictop *d, enum st_code code)
 {
-	struct sindex_merge *g = index_of(d->op)->merge;
+	struct sindex_merge *g = d->x->merge;
 
 	if (code != ST_OK || sindex_head(&g->old[g->i], &d->value,
 	    &g->head[g->i]) == -1) {
-		merge_bad(d->op, code, &g->old[g->i]);
+		merge_bad(d->x, code, &g->old[g->i]);
 		return;
 	}
 	if (++g->i == g->n)
-		merge_open(d->op);
+		merge_open(d->x);
 	else
-		segment_ask(&g->d, d->op, DICT_GET, &g->old[g->i], -1, NULL,
+		segment_ask(&g->d, d->x, DICT_GET, &g->old[g->i], -1, NULL,
 		    merge_head);
 }
 
 static int
-merge_start(struct iop *op)
+merge_start(struct sindex *x)
 {
-	struct sindex		*x = index_of(op);
 	struct sindex_merge	*g;
 	unsigned		 which[SIGINDEX_MERGE], n, i;
 
@@ -608,7 +601,7 @@ merge_start(struct iop *op)
 	}
 	g->n = n;
 	g->seg.id = segment_id();
-	segment_ask(&g->d, op, DICT_GET, &g->old[0], -1, NULL, merge_head);
+	segment_ask(&g->d, x, DICT_GET, &g->old[0], -1, NULL, merge_head);
 	return 1;
 }
 
@@ -625,46 +618,50 @@ flush_due(const struct sindex *x)
 static void
 manifest_cleaned(struct dictop *d, enum st_code code)
 {
-	(void)manifest_was_put(d->op, code);
-	search_pump(d->op);
+	(void)manifest_was_put(d->x, code);
+	d->x->pump(d->x);
 }
 
-/* The search has read all; returns 1 while there is something to do. */
+/* All has been read; returns 1 while there is something to do. */
 static int
-build_last(struct iop *op)
+build_last(struct sindex *x)
 {
-	struct sindex *x = index_of(op);
-
-	if (!x->off && merge_start(op))
+	if (!x->off && merge_start(x))
 		return 1;
 	if (!x->off && x->dirty) {
-		manifest_put(op, manifest_cleaned);
+		manifest_put(x, manifest_cleaned);
 		return 1;
 	}
 	x->ended = 1;
 	/* what the manifest still names stays */
 	if (!x->dirty)
-		sweep_start(op->s, op->mount, ibuf_data(&x->gone),
+		sweep_start(x->s, x->mount, ibuf_data(&x->gone),
 		    ibuf_size(&x->gone));
 	return 0;
 }
 
 int
-sbuild_pump(struct iop *op, int last)
+sbuild_pump(struct sindex *x, int last, int reading)
 {
-	struct search	*s = op->data;
-	struct sindex	*x = s->index;
-
-	if (x == NULL || x->ended)
+	if (x->ended)
 		return 0;
 	if (x->flush != NULL || x->merge != NULL || st_active(&x->d.rq))
 		return 1;
 	if (x->build != NULL && (flush_due(x) || (last &&
 	    sigbuild_count(x->build) >= INDEX_MIN))) {
 		/* first what is on its way */
-		if (s->nstarted == 0)
-			flush_start(op);
+		if (!reading)
+			flush_start(x);
 		return 1;
 	}
-	return last ? build_last(op) : 0;
+	return last ? build_last(x) : 0;
+}
+
+int
+sindex_pump(struct iop *op, int last)
+{
+	struct search *s = op->data;
+
+	return s->index != NULL &&
+	    sbuild_pump(s->index, last, s->nstarted > 0);
 }

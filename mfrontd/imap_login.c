@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "base64.h"
 #include "imap.h"
+#include "imap_feed.h"
 #include "log.h"
 #include "saslplain.h"
 #include "scram.h"
@@ -131,14 +132,23 @@ cmd_starttls(struct iop *op)
 	(void)lsession_starttls(&s->ls);
 }
 
-void
-cmd_logout(struct iop *op)
+static void
+logout_end(struct iop *op)
 {
 	struct imap *s = op->s;
 
-	(void)ibuf_adds(imap_out(s), "* BYE Logging out\r\n");
 	iop_ok(op, "LOGOUT completed");
 	lsession_end(&s->ls, "logout");
+}
+
+/* A part of an index half written would lie there for ever. */
+void
+cmd_logout(struct iop *op)
+{
+	(void)ibuf_adds(imap_out(op->s), "* BYE Logging out\r\n");
+	op->cleanup = feed_unwait;
+	if (!feed_wait(op, logout_end))
+		logout_end(op);
 }
 
 void

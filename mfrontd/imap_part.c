@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "imap.h"
+#include "imap_feed.h"
 #include "imap_fetch.h"
 #include "log.h"
 #include "rfcdate.h"
@@ -96,9 +97,9 @@ att_lacks(const struct imap_fetch_att *a)
 	return 0;
 }
 
-/* Is the whole of BODY[] asked for?  That needs no structure. */
-static int
-att_is_all(const struct imap_fetch_att *a)
+/* The whole of BODY[] needs no structure. */
+int
+part_is_all(const struct imap_fetch_att *a)
 {
 	return a->att == ATT_SECTION && a->section.what == SECTION_ALL &&
 	    a->section.nparts == 0;
@@ -122,7 +123,7 @@ part_wants_summary(const struct fmsg *m)
 		return 0;
 	for (i = 0; i < c->natts; i++) {
 		if (!att_from_summary(&c->att[i]) &&
-		    (c->att[i].att != ATT_SECTION || att_is_all(&c->att[i])))
+		    (c->att[i].att != ATT_SECTION || part_is_all(&c->att[i])))
 			continue;
 		if (c->att[i].lazy)
 			continue;
@@ -215,6 +216,8 @@ part_content(struct fmsg *m, const void *p, size_t len)
 			return -1;
 		m->left -= len;
 		put_bytes(io, p, len);
+		if (m->stext != NULL)
+			stext_feed(m->stext, p, len);
 	}
 	return 0;
 }
@@ -226,6 +229,30 @@ part_credit(struct fmsg *m)
 		return;
 	st_credit(&m->rq, m->used);
 	m->used = 0;
+}
+
+/* the index */
+
+static void
+part_index_streamed(struct fmsg *m)
+{
+	if (m->stext == NULL)
+		return;
+	feed_add(m->op, m->stext, m->uid, m->size);
+	stext_free(m->stext);
+	m->stext = NULL;
+}
+
+void
+part_index(struct fmsg *m)
+{
+	struct stext *t;
+
+	if (!m->have_data || (t = feed_open(m->op, m->uid)) == NULL)
+		return;
+	stext_feed(t, ibuf_data(&m->data), ibuf_size(&m->data));
+	feed_add(m->op, t, m->uid, m->size);
+	stext_free(t);
 }
 
 /*
@@ -251,6 +278,7 @@ part_content_end(struct fmsg *m)
 		m->header = HEADER_READY;
 	} else if (m->streaming) {
 		m->streaming = 0;
+		part_index_streamed(m);
 	}
 	return 0;
 }
@@ -305,6 +333,8 @@ put_range(struct fmsg *m, uint64_t off, uint64_t len,
 		return PART_DONE;
 	m->streaming = 1;
 	m->left = len;
+	if (len == m->size && ((struct fetch *)m->op->data)->feeds)
+		m->stext = feed_open(m->op, m->uid);
 	fetch_content(m, off, len);
 	return PART_WAIT;
 }
@@ -362,7 +392,7 @@ put_section(struct fmsg *m, const struct imap_fetch_att *a)
 	const struct imap_section	*s = &a->section;
 	struct imapout_section		 sec;
 
-	if (att_is_all(a))
+	if (part_is_all(a))
 		return put_range(m, 0, m->size, a);
 	if (s->what == SECTION_HEADER && m->have_hdr && att_from_header(a))
 		return put_text(m, ibuf_data(&m->hdr), ibuf_size(&m->hdr), a);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imap_search.h"
+#include "imap_index.h"
 #include "log.h"
 #include "rfcdate.h"
 
@@ -65,6 +65,7 @@ search_cleanup(struct iop *op)
 	uidset_fini(&s->listing);
 	uidset_fini(&s->left);
 	squery_free(s);
+	feed_unwait(op);
 	sindex_free(op);
 	sort_free(s);
 	if (s->saving && op->s->view != NULL)
@@ -711,7 +712,7 @@ search_contents(struct iop *op)
 	struct smsg	*m;
 	int		 n = 0;
 
-	if (sbuild_pump(op, 0))
+	if (sindex_pump(op, 0))
 		return;
 	TAILQ_FOREACH(m, &s->queue, entry) {
 		if (n++ == AHEAD)
@@ -738,7 +739,7 @@ search_pump(struct iop *op)
 			search_list(op);
 		return;
 	}
-	if (s->nqueue > 0 || (!s->failed && sbuild_pump(op, 1)))
+	if (s->nqueue > 0 || (!s->failed && sindex_pump(op, 1)))
 		return;
 	if (s->failed)
 		iop_fail(op, s->failed, NULL);

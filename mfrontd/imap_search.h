@@ -11,6 +11,7 @@
 #define IMAP_SEARCH_H
 
 #include "imap.h"
+#include "imap_feed.h"
 #include "msgsearch.h"
 #include "summary.h"
 
@@ -76,6 +77,7 @@ struct search {
 	size_t		 ngroups;
 	struct sindex	*index;		/* NULL: none that can help */
 	int		 indexed;	/* it was asked */
+	int		 fed;		/* ... what FETCH has read is in it */
 	TAILQ_HEAD(, smsg) queue;
 	uint32_t	 nqueue;
 	uint32_t	 nstarted;	/* of those */
@@ -134,15 +136,13 @@ void	 sindex_free(struct iop *);
  * else it is fed, and added when all of it has come.
  */
 struct stext *stext_open(struct iop *, uint32_t);
-void	 stext_feed(struct stext *, const void *, size_t);
 void	 stext_add(struct iop *, struct stext *, uint32_t, uint64_t);
-void	 stext_free(struct stext *);
 /*
  * Is there something to be written before more is read?  Then it ends in
  * search_pump().  At the end of a search, with the last argument, whatever
  * is left.
  */
-int	 sbuild_pump(struct iop *, int);
+int	 sindex_pump(struct iop *, int);
 
 /* imap_sort.c */
 /* Puts s->match in order, then calls result_begin(). */

@@ -466,6 +466,7 @@ cmd_idle(struct iop *op)
 	iop_reads(op, idle_input);
 	s->input = INPUT_IDLE;
 	s->idling = 1;
+	feed_rest(s, 1);
 	(void)ibuf_adds(imap_out(s), "+ idling\r\n");
 	lsession_timeout(&s->ls, LT_IDLE);
 	if (s->view != NULL) {

@@ -170,6 +170,7 @@ sweep_mailbox(struct imap *s, struct imount *mount, const char *id)
 {
 	char key[INDEX_NAME];
 
+	feed_forget(s, id);
 	sindex_key(id, key);
 	sweep_start(s, mount, key, strlen(key) + 1);
 }

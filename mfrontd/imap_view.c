@@ -37,6 +37,7 @@ view_close(struct imap *s)
 {
 	struct iview *v = s->view;
 
+	feed_close(s);
 	s->view = NULL;
 	s->state = IMAP_AUTH;
 	snap_unref(v->snap);

@@ -428,6 +428,186 @@ class Index(IndexHouse):
         self.check(c, ('TEXT', 'no such text'))
 
 
+class Fed(IndexHouse):
+    def fetch(self, c, uids, item='BODY.PEEK[]'):
+        """What is told must be what is there"""
+        got = c.ok('UID FETCH %d:%d (UID %s)' % (uids[0], uids[-1], item))
+        name = item.replace('.PEEK', '')
+        self.assertEqual([(u, self.letters[u].encode()) for u in uids],
+                         [(d['UID'], d[name]) for _, d in got.fetched()
+                          if name in d])
+
+    def read(self, c, key):
+        """Bytes that a search has read"""
+        before = self.stat('main.bytes-in')
+        self.check(c, key)
+        return self.stat('main.bytes-in') - before
+
+    def count(self, **wanted):
+        """fed, written and so on are so many soon, and no more is named"""
+        self.soon(lambda: {k: self.stat('index-' + k) for k in wanted} ==
+                  wanted)
+
+    def add_large(self, words):
+        """One that goes through without being held"""
+        uid, self.next = self.next, self.next + 1
+        few = self.text.words[:40]
+        body = ''.join(' '.join(self.rnd.sample(few, 14)) + '\r\n'
+                       for _ in range(3000)) + words + '\r\n'
+        self.assertLess(128 * 1024, len(body))
+        self.letters[uid] = 'Subject: large\r\n\r\n' + body
+        box = self.direct.mailbox('joe', 'INBOX')['id']
+        self.direct.add('joe', box, self.letters[uid].encode())
+        return uid
+
+    @atf.timeout(300)
+    def test_fetched(self):
+        """whole messages that clients have fetched are not read again"""
+        self.begin_index(100, size=4000)
+        c = self.imap(select='INBOX')
+        for item in ('BODY.PEEK[]<0.100>', 'BODY.PEEK[TEXT]', 'RFC822.HEADER',
+                     'BODY.PEEK[HEADER.FIELDS (SUBJECT)]', 'BODYSTRUCTURE'):
+            c.ok('FETCH 1:* ' + item)
+        self.assertEqual(0, self.stat('index-fed'))
+        # few are kept until there are more
+        self.fetch(c, range(1, 11))
+        self.fetch(c, range(5, 16))
+        self.count(fed=15, asked=0)
+        self.fetch(c, range(10, 41), 'RFC822')
+        self.count(fed=40)
+        c.ok('CLOSE')
+        self.count(fed=40, written=1, unwritten=0)
+        # one by one, some of which are there already
+        c = self.imap(select='INBOX')
+        for uid in range(1, 41):
+            self.fetch(c, [uid])
+        tags = [c.begin('UID FETCH %d (UID BODY[])' % uid)
+                for uid in range(41, 101)]
+        for uid, tag in zip(range(41, 101), tags):
+            got = [d for _, d in c.finish(tag).fetched() if 'BODY[]' in d]
+            self.assertEqual([(uid, self.letters[uid].encode())],
+                             [(d['UID'], d['BODY[]']) for d in got])
+        c.ok('SELECT INBOX')
+        self.soon(lambda: self.stat('index-written') > 1)
+        self.assertLess(self.stat('index-unwritten'), 16)
+        self.assertLess(self.stat('index-fed'), 40 + 100)
+        self.fetch(c, range(1, 101))
+        self.assertEqual(0, self.stat('index-failed') +
+                         self.stat('index-lost') + self.stat('index-bad'))
+        # a large one, and what is written before the session ends
+        uid = self.add_large('vxqzjkw')
+        self.fill(self.direct, 80)
+        c.ok('NOOP')
+        before = self.stat('index-written')
+        tag = c.begin('UID FETCH 101:* BODY.PEEK[]')
+        last = c.begin('LOGOUT')
+        self.assertEqual(81, len(c.finish(tag).fetched('UID')))
+        c.finish(last)
+        self.soon(lambda: self.stat('index-written') == before + 1)
+        self.assertLess(self.stat('index-unwritten'), 16)
+        self.assertEqual(self.stat('index-written'), len(self.segments()) +
+                         7 * self.stat('index-merged'))
+        # others find it
+        self.house.stop()
+        self.house.start()
+        total = sum(map(len, self.letters.values()))
+        c = self.imap(select='INBOX')
+        n = self.read(c, ('TEXT', 'no such text'))
+        print('%d bytes of %d, %d spared' % (
+            n, total, self.stat('index-spared')))
+        self.assertLess(n, total // 4)
+        self.assertLess(150, self.stat('index-spared'))
+        self.assertEqual({uid}, self.has(('TEXT', 'vxqzjkw')))
+        self.check(c, ('TEXT', 'vxqzjkw'))
+        self.assertEqual(0, self.stat('index-written'))
+        self.checks(c, 15)
+
+    @atf.timeout(300)
+    def test_session(self):
+        """a session that searches or is idle has it written before; where
+        there is no index, or a storage searches, nothing is collected"""
+        self.begin_index(40, conf='prefork imap 2\n')
+        c = self.imap(select='INBOX')
+        total = sum(map(len, self.letters.values()))
+        self.fetch(c, range(1, 41))
+        # it waits for no time-out, and reads little
+        n = self.read(c, ('TEXT', 'no such text'))
+        self.assertLess(n, total // 3)
+        self.count(fed=40, written=1)
+        self.fill(self.direct, 20)
+        c.ok('NOOP')
+        self.fetch(c, range(41, 61))
+        tag = c.idle()
+        self.count(fed=60, written=2)
+        c.done(tag)
+        self.checks(c, 5)
+        # of a mailbox that is deleted nothing is left
+        c.ok('CREATE box')
+        kept = self.keys()
+        letters, first, self.letters, self.next = (self.letters, self.next,
+                                                   {}, 1)
+        self.fill(self.direct, 30, 'box')
+        c.ok('SELECT box')
+        self.fetch(c, range(1, 31))
+        c.ok('CLOSE')
+        c.ok('DELETE box')
+        self.soon(lambda: self.keys() == kept)
+        # few are left to a search, which says so
+        self.letters, self.next = letters, first
+        self.fill(self.direct, 5)
+        c.ok('SELECT INBOX')
+        self.fetch(c, range(61, 66))
+        unwritten = self.stat('index-unwritten')
+        c.ok('UNSELECT')
+        self.count(unwritten=unwritten + 5)
+        fed = self.stat('index-fed')
+        for change in ((' without { search sort thread }', ''),
+                       ('$', ' without { search sort thread } index no')):
+            self.house.storage = re.sub(*change, self.house.storage)
+            ups = self.house.log().count('is up')
+            self.house.write_conf()
+            self.assertEqual(0, self.house.reload()[0])
+            self.house.logged('is up', count=ups + 1)
+            c = self.imap(select='INBOX')
+            self.fetch(c, range(1, 61))
+            c.ok('CLOSE')
+            self.checks(c := self.imap(select='INBOX'), 2)
+        self.assertEqual(fed, self.stat('index-fed'))
+
+    @atf.timeout(300)
+    def test_slow(self):
+        """an index that cannot be written, or not now: what is fetched is
+        told all the same"""
+        class Stuck(Passing):
+            go, puts = threading.Event(), []
+
+            def before(self, body):
+                if '/dict/' not in self.path:
+                    return False
+                if self.command == 'PUT':
+                    Stuck.puts.append(self.path)
+                    Stuck.go.wait(60)
+                return False
+        self.begin_index(120)
+        self.addCleanup(Stuck.go.set)
+        c = self.between(Stuck)
+        self.fetch(c, range(1, 81))
+        self.soon(lambda: Stuck.puts)
+        self.fetch(c, range(60, 121))
+        c.ok('UID STORE 7 +FLAGS.SILENT (\\Seen)')
+        c.ok('CLOSE')
+        self.assertEqual(0, self.stat('index-written'))
+        # it is given a little time, no more
+        c.ok('LOGOUT')
+        Stuck.go.set()
+        c = self.imap(select='INBOX')
+        self.fetch(c, range(1, 121))
+        c.ok('CLOSE')
+        self.soon(lambda: self.stat('index-written') +
+                  self.stat('index-lost') > 0)
+        self.checks(self.imap(select='INBOX'), 5)
+
+
 class Large(IndexHouse):
     MESSAGES = 300 if SANITIZED else 10000
 

@@ -217,6 +217,54 @@ ATF_TC_BODY(wide, tc)
 	sigbuild_free(b);
 }
 
+/* What is taken out again is not there, and what is left is found. */
+ATF_TC_WITHOUT_HEAD(drop);
+ATF_TC_BODY(drop, tc)
+{
+	static char	 text[40][TEXT];
+	static uint8_t	 alive[40];
+	struct sigbuild	*b;
+	struct segment	 s;
+	struct uidset	 set;
+	size_t		 len[40];
+	uint32_t	 i, wrong = 0;
+	unsigned	 columns;
+
+	uidset_init(&set);
+	ATF_REQUIRE((b = sigbuild_open()) != NULL);
+	for (i = 0; i < 40; i++) {
+		len[i] = text_make(text[i], TEXT);
+		add(b, 100 - i, text[i], len[i]);
+		if (i % 4 != 0)
+			ATF_REQUIRE_EQ(0, uidset_add(&set, 100 - i, 100 - i));
+	}
+	columns = sigbuild_columns(b);
+	sigbuild_drop(b, &set);
+	ATF_CHECK_EQ(10, sigbuild_count(b));
+	ATF_CHECK_EQ(columns, sigbuild_columns(b));
+	/* one that was taken out may come again */
+	add(b, 99, text[1], len[1]);
+	segment_of(&s, b);
+	ATF_CHECK_EQ(11, s.h.n);
+	ATF_CHECK(s.h.columns < columns);
+	for (i = 0; i < 40; i += 4) {
+		ask(&s, text[i] + 5, 9, alive);
+		ATF_CHECK_EQ(100 - i, s.h.e[i == 0 ? 10 : 9 - i / 4].uid);
+		ATF_CHECK(memchr(text[i] + 5, '\n', 9) != NULL ||
+		    alive[i == 0 ? 10 : 9 - i / 4]);
+	}
+	ask(&s, "qzbbxjwqzk", 10, alive);
+	for (i = 0; i < s.h.n; i++)
+		wrong += alive[i];
+	ATF_CHECK(wrong < 4);
+	segment_fini(&s);
+	ATF_REQUIRE_EQ(0, uidset_add(&set, 1, 100));
+	sigbuild_drop(b, &set);
+	ATF_CHECK_EQ(0, sigbuild_count(b));
+	uidset_fini(&set);
+	sigbuild_free(b);
+}
+
 ATF_TC_WITHOUT_HEAD(full);
 ATF_TC_BODY(full, tc)
 {
@@ -486,6 +534,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, pieces);
 	ATF_TP_ADD_TC(tp, find);
 	ATF_TP_ADD_TC(tp, wide);
+	ATF_TP_ADD_TC(tp, drop);
 	ATF_TP_ADD_TC(tp, full);
 	ATF_TP_ADD_TC(tp, head);
 	ATF_TP_ADD_TC(tp, merge);
