@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 
-from system import SystemTest, atf, soon
+from system import SystemTest, atf, letter, soon
 
 
 class Index(SystemTest):
@@ -58,6 +58,66 @@ class Index(SystemTest):
         size = os.stat(os.path.join(self.folder(), names[0])).st_size
         self.assertLessEqual(size, 16 << 20)
         self.assertGreater(size, 8 << 20)
+
+    def hits(self):
+        status, text = self.house.ctl('-j', 'show', 'stats')
+        self.assertEqual(0, status, text)
+        return sum(values.get('main.index-hits', 0) for values in
+                   json.loads(text).values())
+
+    def searched(self, c):
+        """What is there is found, what is not is not"""
+        for n in 7, 77:
+            self.assertEqual([n], list(c.ok(
+                'SEARCH TEXT "mark%dend"' % n).search()))
+        self.assertEqual([], list(c.ok('SEARCH TEXT "markxend"').search()))
+
+    def spoil(self, f):
+        for n in range(2):
+            if os.path.exists(self.path(n)):
+                with open(self.path(n), 'r+b') as file:
+                    f(file)
+
+    def test_searched(self):
+        """the folder is deleted, or its files are, or are cut or overwritten
+        while it is used: answers are right, and it is filled again"""
+        self.house.storage = self.house.storage.replace(
+            ' index', ' without { search sort thread } index')
+        self.house.write_conf()
+        self.reload()
+        c = self.imap(select='INBOX')
+        for n in range(1, 81):
+            c.append('INBOX', letter('s%d' % n, 4000) +
+                     b'mark%dend\r\n' % n)
+        c.ok('NOOP')
+        self.assertEqual(0, self.hits())
+        self.searched(c)
+        self.searched(self.imap(select='INBOX'))
+        hits = self.hits()
+        self.assertLess(0, hits)
+        self.assertLess(0, sum(os.stat(self.path(n)).st_blocks
+                               for n in range(2)))
+        noise = os.urandom(1 << 16)
+        for how in (lambda: shutil.rmtree(self.folder()),
+                    self.reload,
+                    lambda: self.spoil(lambda f: f.truncate(4096)),
+                    lambda: self.spoil(lambda f: f.truncate(0)),
+                    self.reload,
+                    lambda: self.spoil(lambda f: [
+                        f.write(noise) for _ in range(256)]),
+                    lambda: shutil.rmtree(self.folder())):
+            how()
+            self.searched(c)
+            new = self.imap(select='INBOX')
+            new.ok('FETCH 1:* BODY.PEEK[]')
+            self.searched(new)
+            new.ok('LOGOUT')
+        # it is of use again
+        soon(lambda: os.path.isdir(self.folder()) or self.reload())
+        self.searched(c)
+        hits = self.hits()
+        self.searched(self.imap(select='INBOX'))
+        self.assertLess(hits, self.hits())
 
     def test_refused(self):
         """what others could write is not used; mail goes on"""
