@@ -386,7 +386,7 @@ void	 feed_close(struct imap *);
 /* Those of a mailbox, NULL: all, come to nothing. */
 void	 feed_forget(struct imap *, const char *);
 void	 feed_init(void);
-/* LOGOUT and SEARCH wait for what is being written; see imap_index.h. */
+/* LOGOUT and SEARCH wait for what is being written; see imap_feed.h. */
 
 /* imap_quota.c */
 void	 cmd_getquota(struct iop *);

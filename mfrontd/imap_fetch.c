@@ -740,7 +740,7 @@ fetch_pump(struct iop *op)
 
 /* the command */
 
-/* A part of a message says nothing of what is not in the message. */
+/* What is not in a part of a message may be in the rest of it. */
 static int
 fetch_feeds(const struct iop *op)
 {
