@@ -549,7 +549,7 @@ imap_closed(struct lsession *ls)
 	if (s->op != NULL)
 		iop_free(s->op);
 	s->op = NULL;
-	feed_forget(s, NULL);
+	feed_free_all(s);
 	if (s->view != NULL)
 		view_close(s);
 	mirror_session_gone(s);

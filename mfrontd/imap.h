@@ -92,6 +92,7 @@ struct imap {
 	struct iop	*feed_waiter;
 	void		 (*feed_resume)(struct iop *);
 	struct tmo	 feed_wait;
+	int		 feed_room;	/* it waits for room alone */
 	TAILQ_ENTRY(imap) turn;
 };
 
@@ -383,8 +384,9 @@ void	 sweep_close(struct imap *);
 void	 feed_rest(struct imap *, int);
 /* The view is being closed. */
 void	 feed_close(struct imap *);
-/* Those of a mailbox, NULL: all, come to nothing. */
-void	 feed_forget(struct imap *, const char *);
+/* Its mailbox was deleted.  1: what is being written will be swept then. */
+int	 feed_deleted(struct imap *, const char *);
+void	 feed_free_all(struct imap *);
 void	 feed_init(void);
 /* LOGOUT and SEARCH wait for what is being written; see imap_feed.h. */
 

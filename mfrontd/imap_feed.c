@@ -2,11 +2,14 @@
  * What a FETCH reads feeds the index (see imap_index.h), where the storage
  * does not search by itself: whole messages, as a client makes its copies.
  *
- * The answer waits for nothing.  A session collects signatures of what
- * passes by, of so many columns at most; they are written in the background
- * when there are enough: at the end of a FETCH, when the mailbox is closed,
- * when the session is idle or searches.  Then it is asked first what is
- * there already.  What passes while it cannot be taken is left to a search.
+ * A session collects signatures of what passes by, of so many columns at
+ * most; they are written in the background when there are enough: while the
+ * FETCH runs and at its end, when the mailbox is closed, when the session is
+ * idle or searches.  Before that, and before many messages are fetched, it is
+ * asked what is there already.
+ *
+ * The answer waits only if it is faster than what is written, and not for
+ * long: what passes while nothing more can be taken is left to a search.
  */
 #include <sys/types.h>
 #include <stddef.h>
@@ -35,7 +38,9 @@ struct feed {
 	struct sindex	*x;		/* at work, or NULL */
 	int		 asked;
 	int		 due;		/* to be written */
+	int		 late;		/* it has taken too long already */
 	int		 closing;	/* its mailbox is */
+	int		 doomed;	/* its mailbox is no more */
 	LIST_ENTRY(feed) entry;
 	TAILQ_ENTRY(feed) all;
 };
@@ -44,7 +49,7 @@ static TAILQ_HEAD(, feed) feeds = TAILQ_HEAD_INITIALIZER(feeds);
 static unsigned		nfeeds;
 static struct tmo_class	wait_class;
 
-static void	feed_ask(struct feed *);
+static void	feed_ask(struct feed *, const struct uidset *);
 
 /* commands that wait */
 
@@ -55,6 +60,7 @@ feed_wake(struct imap *s)
 
 	tmo_stop(&s->feed_wait);
 	s->feed_waiter = NULL;
+	s->feed_room = 0;
 	if (op != NULL)
 		s->feed_resume(op);
 }
@@ -62,8 +68,13 @@ feed_wake(struct imap *s)
 static void
 wait_fired(struct tmo *t)
 {
-	feed_wake((struct imap *)(void *)((char *)t -
-	    offsetof(struct imap, feed_wait)));
+	struct imap	*s = (struct imap *)(void *)((char *)t -
+			    offsetof(struct imap, feed_wait));
+	struct feed	*f;
+
+	LIST_FOREACH(f, &s->feeds, entry)
+		f->late = 1;
+	feed_wake(s);
 }
 
 static int
@@ -96,6 +107,7 @@ feed_unwait(struct iop *op)
 	if (op->s->feed_waiter != op)
 		return;
 	op->s->feed_waiter = NULL;
+	op->s->feed_room = 0;
 	tmo_stop(&op->s->feed_wait);
 }
 
@@ -184,6 +196,17 @@ feed_new(struct imap *s, struct iview *v)
 
 /* asking and writing */
 
+/* What it had sent may have come behind a sweep that is over. */
+static void
+feed_sweep(struct feed *f)
+{
+	char key[INDEX_NAME];
+
+	sindex_key(f->mailbox, key);
+	sweep_start(f->s, f->mount, key, strlen(key) + 1);
+	feed_free(f);
+}
+
 static void
 feed_done(struct feed *f)
 {
@@ -201,8 +224,11 @@ feed_done(struct feed *f)
 	uidset_clear(&f->writing);
 	sindex_del(f->x);
 	f->x = NULL;
-	if (f->due && feed_count(f) >= INDEX_MIN)
-		feed_ask(f);
+	f->late = 0;
+	if (f->doomed)
+		feed_sweep(f);
+	else if (f->due && feed_count(f) >= INDEX_MIN)
+		feed_ask(f, &f->fed);
 	else if (f->closing || (s->idling && f->build == NULL))
 		feed_free(f);
 	if (!feed_busy(s))
@@ -220,14 +246,15 @@ feed_pump(struct sindex *x)
 static void
 feed_ready(struct sindex *x)
 {
-	struct feed *f = x->arg;
+	struct feed	*f = x->arg;
+	struct imap	*s;
 
 	f->asked = 1;
-	uidset_move(&f->indexed, &x->indexed);
-	if (f->build != NULL)
-		sigbuild_drop(f->build, &f->indexed);
-	if (uidset_subtract(&f->fed, &f->indexed) == -1)
+	if (uidset_union(&f->indexed, &x->indexed) == -1 ||
+	    uidset_subtract(&f->fed, &x->indexed) == -1)
 		fatal(NULL);
+	if (f->build != NULL)
+		sigbuild_drop(f->build, &x->indexed);
 	if (x->off || !f->due || feed_count(f) < INDEX_MIN) {
 		if (feed_count(f) == 0 || feed_over(f, FEED_FULL))
 			feed_drop(f);
@@ -239,11 +266,14 @@ feed_ready(struct sindex *x)
 	x->build = f->build;
 	f->build = NULL;
 	uidset_move(&f->writing, &f->fed);
+	s = f->s;
 	feed_pump(x);
+	if (s->feed_room)
+		feed_wake(s);
 }
 
 static void
-feed_ask(struct feed *f)
+feed_ask(struct feed *f, const struct uidset *about)
 {
 	struct iview	*v = f->s->view;
 	struct sindex	*x;
@@ -258,7 +288,7 @@ feed_ask(struct feed *f)
 	x->ready = feed_ready;
 	x->pump = feed_pump;
 	x->arg = f;
-	if (uidset_copy(&x->about, &f->fed) == -1)
+	if (uidset_copy(&x->about, about) == -1)
 		fatal(NULL);
 	sindex_ask(x);
 }
@@ -270,7 +300,7 @@ feed_write(struct feed *f)
 		return;
 	f->due = 1;
 	if (f->x == NULL)
-		feed_ask(f);
+		feed_ask(f, &f->fed);
 }
 
 /* what passes by */
@@ -281,19 +311,44 @@ feed_may(const struct iop *op)
 	return !iop_has(op, CAP_SEARCH) && sindex_may(op);
 }
 
-struct stext *
-feed_open(struct iop *op, uint32_t uid)
+static struct feed *
+feed_of(struct imap *s)
 {
-	struct iview	*v = op->s->view;
+	struct iview	*v = s->view;
 	struct feed	*f = v->feed;
 
 	if (f != NULL && f->uidvalidity != v->m->uidvalidity) {
 		feed_free(f);
 		f = NULL;
 	}
-	if (f == NULL && (f = feed_new(op->s, v)) == NULL)
-		return NULL;
-	if (feed_over(f, FEED_FULL) || uidset_contains(&f->indexed, uid) ||
+	return f != NULL ? f : feed_new(s, v);
+}
+
+void
+feed_begin(struct iop *op, const struct uidset *todo)
+{
+	struct feed	*f;
+	struct uidset	 set;
+
+	if (uidset_count(todo) < INDEX_MIN || (f = feed_of(op->s)) == NULL ||
+	    f->x != NULL)
+		return;
+	uidset_init(&set);
+	if (uidset_copy(&set, todo) == -1 ||
+	    uidset_subtract(&set, &f->indexed) == -1)
+		fatal(NULL);
+	if (uidset_count(&set) >= INDEX_MIN)
+		feed_ask(f, &set);
+	uidset_fini(&set);
+}
+
+struct stext *
+feed_open(struct iop *op, uint32_t uid)
+{
+	struct feed *f = feed_of(op->s);
+
+	if (f == NULL || feed_over(f, FEED_FULL) ||
+	    uidset_contains(&f->indexed, uid) ||
 	    uidset_contains(&f->fed, uid) || uidset_contains(&f->writing, uid))
 		return NULL;
 	return stext_new();
@@ -319,7 +374,20 @@ feed_add(struct iop *op, struct stext *t, uint32_t uid, uint64_t size)
 	if (feed_over(f, FEED_FULL))
 		feed_write(f);
 	else if (!f->asked && f->x == NULL && feed_count(f) >= INDEX_MIN)
-		feed_ask(f);
+		feed_ask(f, &f->fed);
+}
+
+int
+feed_pause(struct iop *op, void (*resume)(struct iop *))
+{
+	struct imap	*s = op->s;
+	struct feed	*f = s->view->feed;
+
+	if (f == NULL || f->x == NULL || f->late || !feed_over(f, FEED_FULL))
+		return 0;
+	if (s->feed_waiter == NULL && feed_wait(op, resume))
+		s->feed_room = 1;
+	return 1;
 }
 
 /* when it is written */
@@ -351,16 +419,32 @@ feed_close(struct imap *s)
 		feed_free(f);
 }
 
-void
-feed_forget(struct imap *s, const char *mailbox)
+int
+feed_deleted(struct imap *s, const char *mailbox)
 {
-	struct feed *f, *next;
+	struct feed	*f, *next;
+	int		 busy = 0;
 
 	for (f = LIST_FIRST(&s->feeds); f != NULL; f = next) {
 		next = LIST_NEXT(f, entry);
-		if (mailbox == NULL || strcmp(f->mailbox, mailbox) == 0)
+		if (strcmp(f->mailbox, mailbox) != 0)
+			continue;
+		if (f->x == NULL) {
 			feed_free(f);
+			continue;
+		}
+		f->doomed = busy = 1;
 	}
+	return busy;
+}
+
+void
+feed_free_all(struct imap *s)
+{
+	struct feed *f;
+
+	while ((f = LIST_FIRST(&s->feeds)) != NULL)
+		feed_free(f);
 }
 
 void

@@ -81,8 +81,10 @@ fetch_cleanup(struct iop *op)
 	uidset_fini(&f->held);
 	uidset_fini(&f->own.touched);
 	op->s->midline = 0;
-	if (f->feeds)
+	if (f->feeds) {
+		feed_unwait(op);
 		feed_rest(op->s, 0);
+	}
 	free(f);
 }
 
@@ -717,7 +719,8 @@ fetch_pump(struct iop *op)
 	fetch_list_more(op);
 	fetch_ahead(f);
 	while ((m = TAILQ_FIRST(&f->queue)) != NULL) {
-		if (imap_full(s) || f->nkeeps >= KEEPS)
+		if (imap_full(s) || f->nkeeps >= KEEPS ||
+		    (f->feeds && feed_pause(op, fetch_pump)))
 			break;
 		part_prepare(m, 1);
 		if ((st = part_put(m)) == PART_WAIT)
@@ -768,7 +771,8 @@ fetch_begin(struct iop *op)
 		f->threadid |= c->att[i].att == ATT_THREADID &&
 		    iop_has(op, CAP_THREADID);
 	}
-	f->feeds = fetch_feeds(op);
+	if ((f->feeds = fetch_feeds(op)))
+		feed_begin(op, &f->todo);
 	if (c->has_changedsince)
 		f->since = c->changedsince;
 	f->cacheable = (f->needs & IMAP_NEED_SUMMARY) == 0 &&

@@ -170,7 +170,8 @@ sweep_mailbox(struct imap *s, struct imount *mount, const char *id)
 {
 	char key[INDEX_NAME];
 
-	feed_forget(s, id);
+	if (feed_deleted(s, id))
+		return;
 	sindex_key(id, key);
 	sweep_start(s, mount, key, strlen(key) + 1);
 }
