@@ -663,12 +663,15 @@ MSG(st_batch, R_IMAP, R_ENGINE, NOFD, 0)
 	U32(st_batch, size)		/* bytes of JSON to come */
 	SET(st_batch, expunge, 4096)
 END(st_batch)
-/* \Recent: which uids has no read-write session been told of yet? */
+/*
+ * \Recent: which uids has no read-write session been told of yet?  Those
+ * that are given back, from uidnext on, have been told to none after all.
+ */
 MSG(st_recent, R_IMAP, R_ENGINE, NOFD, 0)
 	U16(st_recent, mount)
 	STR(st_recent, mailbox, 256)
 	U32(st_recent, uidnext)
-	U8(st_recent, take)		/* read-write: they are told now */
+	U8(st_recent, take)		/* enum st_recent_take */
 END(st_recent)
 MSG(st_recent_ok, R_ENGINE, R_IMAP, NOFD, 0)
 	U32(st_recent_ok, first)

@@ -73,6 +73,12 @@ enum patch_op {
 	PATCH_SET
 };
 
+enum st_recent_take {
+	RECENT_LOOK,
+	RECENT_TAKE,		/* a read-write session is told of them */
+	RECENT_GIVE
+};
+
 enum dict_op {
 	DICT_GET,
 	DICT_PUT,

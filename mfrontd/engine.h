@@ -407,6 +407,8 @@ void		 epool_evict(struct estorage *);
 struct recent {
 	char			*mailbox;
 	uint32_t		 told;		/* uids below were announced */
+	uint32_t		 by;		/* process that took the last */
+	uint32_t		 since;		/* ... from this uid on */
 	RB_ENTRY(recent)	 entry;
 };
 

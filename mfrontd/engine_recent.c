@@ -45,6 +45,7 @@ recent_get(struct account *a, const char *mailbox)
 	if ((r->mailbox = strdup(mailbox)) == NULL)
 		fatal(NULL);
 	r->told = 1;
+	r->by = 0;
 	RB_INSERT(recents, &a->recents, r);
 	return r;
 }
@@ -61,6 +62,30 @@ erecent_free(struct account *a)
 	}
 }
 
+static void
+recent_take(struct recent *r, uint32_t uidnext, uint32_t by)
+{
+	if (uidnext <= r->told)
+		return;
+	if (r->by != by)
+		r->since = r->told;
+	r->by = by;
+	r->told = uidnext;
+}
+
+/* A process took some whose session went before it was told of them. */
+static void
+recent_give(struct recent *r, uint32_t first, uint32_t by)
+{
+	if (r->by != by)
+		return;
+	/* what was another's before is not given back */
+	if (first < r->since)
+		first = r->since;
+	if (first < r->told)
+		r->told = first;
+}
+
 void
 erecent(struct ereq *e, const void *arg)
 {
@@ -70,8 +95,10 @@ erecent(struct ereq *e, const void *arg)
 
 	r = recent_get(e->account, m->mailbox);
 	ok.first = r->told;
-	if (m->take && m->uidnext > r->told)
-		r->told = m->uidnext;
+	if (m->take == RECENT_TAKE)
+		recent_take(r, m->uidnext, e->peer->gen);
+	else if (m->take == RECENT_GIVE)
+		recent_give(r, m->uidnext, e->peer->gen);
 	ereq_send(e, M_st_recent_ok, &ok);
 	ereq_end(e, ST_OK, "");
 }

@@ -463,7 +463,10 @@ struct mirror {
 	unsigned	 owns;		/* requests of ours that are out */
 	struct tmo	 hold;		/* news that waits for their answers */
 	struct uidset	 added;
+	uint8_t		 recent_take;	/* how was asked whose they are */
 	uint32_t	 recent_first;
+	struct uidset	 recent;	/* \Recent, to who is told first */
+	uint32_t	 recent_top;	/* who writes was told up to it */
 	uint32_t	 row_epoch;
 	int		 row_differs;
 	int		 fresh_fill;	/* there was nothing before */
@@ -503,6 +506,15 @@ int	 mirror_behind(const struct mirror *);
 void	 mirror_refresh(struct mirror *);
 void	 mirror_attach(struct mirror *, struct iview *);
 void	 mirror_detach(struct iview *);
+/*
+ * A view is told of these now.  Those that are \Recent are so to it, and, if
+ * it is not read-only, to nobody else.
+ */
+void	 mirror_told(struct iview *, const struct uidset *);
+/* Are there \Recent ones that nobody has been told of? */
+int	 mirror_untold(const struct mirror *);
+/* The view will be told nothing more. */
+void	 mirror_forgo(struct iview *);
 struct snap *mirror_snap(struct mirror *);
 struct snap *snap_new(const struct uidset *);
 /* Frees it if nobody has it open or waits for it. */
@@ -572,6 +584,8 @@ struct iview {
 	int		 deleting;	/* the session deletes its mailbox */
 	struct feed	*feed;		/* NULL: nothing to be indexed */
 	int		 nkeywords;	/* told in FLAGS */
+	int		 told;		/* its SELECT has come that far */
+	int		 leaving;	/* its session does */
 	struct uidset	 recent;
 	struct uidset	 saved;		/* what "$" is (RFC 5182) */
 	TAILQ_ENTRY(iview) entry;

@@ -141,14 +141,43 @@ logout_end(struct iop *op)
 	lsession_end(&s->ls, "logout");
 }
 
+static void
+logout_answer(struct streq *rq, enum msg_type type, const void *arg)
+{
+	if (type == M_st_end)
+		logout_end(rq->arg);
+}
+
+/*
+ * What the session was not told of it gives back, as long as the engine
+ * knows it: the answer to any question says that this was read.
+ */
+static void
+logout_fed(struct iop *op)
+{
+	struct iview		*v = op->s->view;
+	struct m_st_recent	 q;
+
+	if (v == NULL || !mirror_untold(v->m) || !st_ready(&op->s->ls)) {
+		logout_end(op);
+		return;
+	}
+	mirror_forgo(v);
+	memset(&q, 0, sizeof(q));
+	q.mount = v->mount->number;
+	q.mailbox = v->m->id;
+	q.take = RECENT_LOOK;
+	iop_ask(op, M_st_recent, &q, logout_answer);
+}
+
 /* A part of an index half written would lie there for ever. */
 void
 cmd_logout(struct iop *op)
 {
 	(void)ibuf_adds(imap_out(op->s), "* BYE Logging out\r\n");
 	op->cleanup = feed_unwait;
-	if (!feed_wait(op, logout_end))
-		logout_end(op);
+	if (!feed_wait(op, logout_fed))
+		logout_fed(op);
 }
 
 void

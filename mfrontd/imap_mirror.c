@@ -30,6 +30,7 @@ static struct tmo_class	check_class, poll_class, hold_class;
 
 static void	mirror_ask(struct mirror *, struct lsession *);
 static void	mirror_settled(struct mirror *, enum st_code, const char *);
+static void	recent_left(struct mirror *, const struct iview *);
 
 /* snaps */
 
@@ -114,6 +115,7 @@ mirror_get(struct imap *s, const struct imount *mt, const char *id)
 	uidset_init(&m->before);
 	uidset_init(&m->touched);
 	uidset_init(&m->added);
+	uidset_init(&m->recent);
 	TAILQ_INIT(&m->changes);
 	TAILQ_INIT(&m->stamped);
 	TAILQ_INIT(&m->ahead);
@@ -193,6 +195,7 @@ mirror_free(struct mirror *m)
 	uidset_fini(&m->before);
 	uidset_fini(&m->touched);
 	uidset_fini(&m->added);
+	uidset_fini(&m->recent);
 	TAILQ_REMOVE(&mirrors, m, entry);
 	free(m->mstate);
 	free(m->id);
@@ -222,6 +225,7 @@ mirror_detach(struct iview *v)
 
 	TAILQ_REMOVE(&m->views, v, entry);
 	v->m = NULL;
+	recent_left(m, v);
 	mirror_unused(m);
 }
 
@@ -570,34 +574,152 @@ mirror_replace(struct mirror *m)
 	flagmap_init(&m->fresh);
 }
 
-/* Of new messages the first read-write view has some as \Recent. */
-static struct iview *
-recent_view(struct mirror *m)
+/*
+ * \Recent.  What was taken from the engine waits in m->recent for the first
+ * read-write view that is told of it, whichever that is; those that only
+ * look have it as well until then.  If no view is left that might take it,
+ * it goes back.
+ */
+
+static int
+recent_wanted(const struct mirror *m)
+{
+	const struct iview *v;
+
+	TAILQ_FOREACH(v, &m->views, entry)
+		if (!v->read_only && !v->leaving)
+			return 1;
+	return 0;
+}
+
+/* Of what somebody was told of nothing is left for others. */
+static void
+recent_prune(struct mirror *m)
+{
+	if (m->recent_top > 0 &&
+	    uidset_remove(&m->recent, 1, m->recent_top) == -1)
+		fatal(NULL);
+}
+
+static void
+recent_add(struct mirror *m, const struct uidset *uids)
+{
+	if (uidset_union(&m->recent, uids) == -1)
+		fatal(NULL);
+	recent_prune(m);
+}
+
+/* To those that only look: they take none away. */
+static void
+recent_show(struct mirror *m, const struct uidset *uids)
 {
 	struct iview *v;
 
 	TAILQ_FOREACH(v, &m->views, entry)
-		if (!v->read_only)
-			return v;
-	return NULL;
+		if (v->read_only && uidset_union(&v->recent, uids) == -1)
+			fatal(NULL);
 }
 
-/* Those that only look take none away: to them all are so. */
-static void
-recent_give(struct mirror *m)
+void
+mirror_told(struct iview *v, const struct uidset *uids)
 {
-	struct iview *v, *one = recent_view(m);
+	struct mirror	*m = v->m;
+	struct uidset	 set;
 
+	uidset_init(&set);
+	if (uidset_copy(&set, &m->recent) == -1 ||
+	    uidset_intersect(&set, uids) == -1 ||
+	    uidset_union(&v->recent, &set) == -1)
+		fatal(NULL);
+	if (!v->read_only && uidset_max(uids) > m->recent_top)
+		m->recent_top = uidset_max(uids);
+	recent_prune(m);
+	uidset_fini(&set);
+}
+
+/*
+ * For a session that goes another one says so, if there is one: it might be
+ * unknown to the engine before that reads this.
+ */
+static void
+recent_send_back(struct mirror *m, struct lsession *ls, uint16_t mount,
+    uint32_t first)
+{
+	struct m_st_recent	 q;
+	struct iview		*v;
+
+	memset(&q, 0, sizeof(q));
+	q.mount = mount;
 	TAILQ_FOREACH(v, &m->views, entry)
-		if ((one == NULL || v == one) &&
-		    uidset_union(&v->recent, &m->added) == -1)
-			fatal(NULL);
+		if ((v->s->ls.flags & LS_ENDING) == 0) {
+			ls = &v->s->ls;
+			q.mount = v->mount->number;
+			break;
+		}
+	q.mailbox = m->id;
+	q.uidnext = first > m->recent_top ? first : m->recent_top + 1;
+	q.take = RECENT_GIVE;
+	st_tell(ls, M_st_recent, &q);
+}
+
+static void
+recent_back(struct mirror *m, struct lsession *ls, uint16_t mount)
+{
+	if (m->recent.n == 0 || recent_wanted(m))
+		return;
+	recent_send_back(m, ls, mount, uidset_min(&m->recent));
+	recent_show(m, &m->recent);
+	uidset_clear(&m->recent);
+}
+
+/* Its session goes before the engine's answer: it will be asked again. */
+static void
+recent_unanswered(struct mirror *m, struct lsession *ls)
+{
+	if (m->announcing && m->recent_take == RECENT_TAKE)
+		recent_send_back(m, ls, mirror_mount(m, ls),
+		    uidset_min(&m->added));
+}
+
+int
+mirror_untold(const struct mirror *m)
+{
+	return m->recent.n > 0;
+}
+
+void
+mirror_forgo(struct iview *v)
+{
+	v->leaving = 1;
+	recent_back(v->m, &v->s->ls, v->mount->number);
+}
+
+/* A view has gone; what it had before it was told so is free again. */
+static void
+recent_left(struct mirror *m, const struct iview *v)
+{
+	if (!v->told && !v->read_only)
+		recent_add(m, &v->recent);
+	recent_back(m, &v->s->ls, v->mount->number);
+}
+
+static void
+recent_give(struct mirror *m, struct lsession *ls)
+{
+	if (m->recent_take != RECENT_TAKE) {
+		recent_show(m, &m->added);
+		return;
+	}
+	recent_add(m, &m->added);
+	/* who was to be told may have gone meanwhile */
+	recent_back(m, ls, mirror_mount(m, ls));
 }
 
 static void
 recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 {
 	struct mirror	*m = rq->arg;
+	struct lsession	*ls = m->asker;
 
 	if (type == M_st_recent_ok) {
 		m->recent_first = ((const struct m_st_recent_ok *)arg)->first;
@@ -611,7 +733,7 @@ recent_answer(struct streq *rq, enum msg_type type, const void *arg)
 		if (m->recent_first > 1)
 			(void)uidset_remove(&m->added, 1,
 			    m->recent_first - 1);
-		recent_give(m);
+		recent_give(m, ls);
 	}
 	mirror_publish(m);
 	mirror_settled(m, ST_OK, "");
@@ -638,7 +760,8 @@ mirror_recent(struct mirror *m)
 	q.mount = mirror_mount(m, ls);
 	q.mailbox = m->id;
 	q.uidnext = m->uidnext;
-	q.take = recent_view(m) != NULL;
+	q.take = recent_wanted(m) ? RECENT_TAKE : RECENT_LOOK;
+	m->recent_take = q.take;
 	m->recent_first = 0;
 	m->announcing = 1;
 	m->rq.answer = recent_answer;
@@ -990,6 +1113,7 @@ mirror_session_gone(struct imap *s)
 
 	TAILQ_FOREACH_SAFE(m, &mirrors, entry, next) {
 		if (m->asker == &s->ls) {
+			recent_unanswered(m, m->asker);
 			m->asker = NULL;
 			m->told = 1;
 			if (mirror_any_session(m) != NULL)

@@ -137,7 +137,7 @@ select_mirrored(struct iop *op, enum st_code code, const char *text)
 	q.mount = op->mount->number;
 	q.mailbox = sel->m->id;
 	q.uidnext = sel->m->uidnext;
-	q.take = !sel->read_only;
+	q.take = sel->read_only ? RECENT_LOOK : RECENT_TAKE;
 	iop_ask(op, M_st_recent, &q, select_recent);
 }
 

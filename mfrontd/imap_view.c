@@ -213,6 +213,8 @@ view_renew(struct iview *v)
 	v->top = uidset_max(&v->snap->uids);
 	if (uidset_intersect(&v->recent, &v->snap->uids) == -1)
 		fatal(NULL);
+	mirror_told(v, &v->snap->uids);
+	v->told = 1;
 }
 
 /*
@@ -278,6 +280,7 @@ sync_uids(struct iview *v, int expunge, struct uidset *fresh)
 	view_set_snap(v, sync_snap(v, &late, &gone));
 	if (fresh->n > 0) {
 		v->top = uidset_max(fresh);
+		mirror_told(v, fresh);
 		(void)ibuf_addf(imap_out(v->s), "* %u EXISTS\r\n"
 		    "* %u RECENT\r\n", view_exists(v),
 		    uidset_count(&v->recent));

@@ -1216,6 +1216,18 @@ st_send(struct lsession *s, struct streq *rq, enum msg_type type,
 	st_hold(rq, m);
 }
 
+void
+st_tell(struct lsession *s, enum msg_type type, const void *m)
+{
+	struct streq rq;
+
+	if (!st_ready(s))
+		return;
+	memset(&rq, 0, sizeof(rq));
+	st_send(s, &rq, type, m);
+	st_forget(&rq);
+}
+
 static struct proc_peer *
 st_peer(const struct streq *rq)
 {

@@ -208,6 +208,8 @@ void	 st_send(struct lsession *, struct streq *, enum msg_type,
 /* LMTP: to an engine by name, since a transaction has no login. */
 void	 st_send_to(struct lsession *, struct streq *, struct proc_peer *,
 	    enum msg_type, const void *);
+/* Nobody waits for an answer; the session may be going. */
+void	 st_tell(struct lsession *, enum msg_type, const void *);
 int	 st_active(const struct streq *);
 /*
  * Would a request go out now, rather than be held?  Uploads cannot be held:

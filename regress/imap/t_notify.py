@@ -229,6 +229,83 @@ class Recent(WholeTest):
         a.ok('SELECT INBOX')
         self.assertEqual((0, set()), (a.recent, self.recents(a)))
 
+    def left(self):
+        """What a new session has as \\Recent; then nobody has any more"""
+        c = self.imap(select='INBOX')
+        found, n = self.recents(c), c.recent
+        self.assertEqual(len(found), n)
+        c.ok('LOGOUT')
+        return found
+
+    def test_silent(self):
+        """who is told first has it, whoever else has the mailbox open and
+        says nothing"""
+        s, a = self.imap(select='INBOX'), self.imap(select='INBOX')
+        tag = a.idle()
+        self.add(1)
+        a.wait_for('RECENT', number=1)
+        a.done(tag)
+        self.assertEqual([1], a.ok('UID SEARCH RECENT').search())
+        self.add(1)
+        while a.exists < 2:
+            a.ok('NOOP')
+        self.assertEqual((2, {1, 2}), (a.recent, self.recents(a)))
+        self.assertEqual(set(), self.left())
+        # who comes later has none, those who look neither
+        e = self.imap()
+        e.ok('EXAMINE INBOX')
+        s.ok('NOOP')
+        for c in s, e:
+            self.assertEqual((2, 0), (c.exists, c.recent))
+        self.add(1)
+        while s.exists < 3:
+            s.ok('NOOP')
+        a.ok('NOOP')
+        e.ok('NOOP')
+        self.assertEqual((3, 1), (s.exists, s.recent))
+        self.assertEqual((3, 2), (a.exists, a.recent))
+        self.assertEqual((3, 0), (e.exists, e.recent))
+        s.ok('LOGOUT')
+        self.assertEqual(set(), self.left())
+
+    def test_never_told(self):
+        """a session that goes before it is told of them takes none along"""
+        st = 'STATUS INBOX (RECENT)'
+        e = self.imap()
+        e.ok('EXAMINE INBOX')
+        for n, how in enumerate(('LOGOUT', 'CLOSE', 'UNSELECT',
+                                 'EXAMINE INBOX', 'SELECT INBOX', None)):
+            s = self.imap(select='INBOX')
+            tag = e.idle()
+            self.add(1)
+            e.wait_for('EXISTS', number=n + 1)
+            e.done(tag)
+            self.assertIn(n + 1, self.recents(e))
+            if how is None:
+                s.close()
+            else:
+                s.ok(how)
+            if how == 'EXAMINE INBOX':
+                self.assertEqual((1, {n + 1}), (s.recent, self.recents(s)))
+            elif how == 'SELECT INBOX':
+                self.assertEqual((1, {n + 1}), (s.recent, self.recents(s)))
+                self.assertEqual(set(), self.left())
+                continue
+            elif how is not None:
+                self.assertEqual({'RECENT': 1},
+                                 self.c.ok(st).one('STATUS').data[1], how)
+            self.assertEqual({n + 1}, self.left())
+            self.assertEqual(set(), self.left())
+        # the one that looked is gone as well
+        s = self.imap(select='INBOX')
+        self.add(1)
+        while e.exists < n + 2:
+            e.ok('NOOP')
+        e.ok('LOGOUT')
+        s.ok('LOGOUT')
+        self.assertEqual({n + 2}, self.left())
+        self.assertEqual({'RECENT': 0}, self.c.ok(st).one('STATUS').data[1])
+
     def test_examine(self):
         """EXAMINE takes none away"""
         self.add(2)
