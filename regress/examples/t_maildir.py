@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """maildir.py beside other programs that use the same Maildir."""
 
+import contextlib
 import json
 import os
 import random
@@ -215,16 +216,22 @@ class Maildir(unittest.TestCase):
             self.put('new/%d.a' % n, b'%d\n' % n)
         done, path = threading.Event(), self.api.path('INBOX')
 
+        def touch():
+            name = random.choice(self.names())
+            base = re.sub(r'^\w+/|:.*', '', name)
+            # the backend may have renamed it meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.at(name), self.at('cur/%s:2,%s' % (
+                    base, random.choice(('', 'S', 'F', 'FS')))))
+
         def work():
-            for n in range(300, 600):
-                self.put('new/%d.a' % n, b'%d\n' % n)
-                for _ in range(10):
-                    name = random.choice(self.names())
-                    base = re.sub(r'^\w+/|:.*', '', name)
-                    new = 'cur/%s:2,%s' % (base, random.choice(
-                        ('', 'S', 'F', 'FS')))
-                    os.rename(self.at(name), self.at(new))
-            done.set()
+            try:
+                for n in range(300, 600):
+                    self.put('new/%d.a' % n, b'%d\n' % n)
+                    for _ in range(10):
+                        touch()
+            finally:
+                done.set()
         worker = threading.Thread(target=work)
         worker.start()
         uids = {}
