@@ -188,7 +188,7 @@ cache_is_text(const char *p, size_t len)
 	size_t i, n = 2;
 
 	if (len > CACHE_MAX || !utf8_valid(p, len) ||
-	    memchr(p, '\0', len) != NULL)
+	    (len > 0 && memchr(p, '\0', len) != NULL))
 		return 0;
 	/* it must fit in a row's line, as JSON spells it: what is short does */
 	if (len < CACHE_JSON_MAX / 6)

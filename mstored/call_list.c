@@ -144,7 +144,8 @@ list_cache(const struct list *l, struct ibuf *b, const struct store_msg *m)
 	const char	*end;
 	size_t		 len = m->cachelen;
 
-	if (l->brief && (end = memchr(m->cache, '\n', len)) != NULL)
+	if (l->brief && len > 0 &&
+	    (end = memchr(m->cache, '\n', len)) != NULL)
 		len = (size_t)(end - m->cache);
 	return ibuf_add(b, ",\"cache\":", 9) == -1 ? -1 :
 	    json_put_strn(b, m->cache, len);

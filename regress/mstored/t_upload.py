@@ -380,6 +380,8 @@ class Upload(StoreTest):
         self.assertEqual(seen('joe', j), [text])
         self.assertEqual(self.c.ask('PUT', put, b'').status, 204)
         self.assertEqual(seen('jim', k), [''])
+        self.assertEqual([''], [r['cache'] for r in self.c.rows(
+            'jim', k, fields='uid,cache', brief=1)[1]])
         self.assertEqual(self.c.mailbox('jim'), before)
         self.c.create('jim', 'z')
         self.assertNotIn('mailbox', events.event())
