@@ -241,6 +241,8 @@ void		 eurl_stop_all(struct estorage *);
 void		 eurl_free_all(struct estorage *);
 void		 eurl_text(const struct eurl *, char *, size_t);
 const char	*eurl_state_text(const struct eurl *);
+/* That a new connection would be made by; NULL: none. */
+struct eurl	*eurl_current(const struct estorage *);
 /* May requests go to it now: it works, and none that is preferred does. */
 int		 eurl_serves(const struct eurl *);
 /* It asks for so many seconds without a request of ours. */

@@ -515,6 +515,8 @@ hconn_give(struct hconn *c, struct hreq *r)
 	c->req = r;
 	c->state = HC_HEAD;
 	r->conn = c;
+	if (r == r->st->look && c->url != NULL)
+		c->url->probed = tmo_now();
 	r->tries++;
 	c->before = c->io.nout;
 	r->ended = r->answered = 0;

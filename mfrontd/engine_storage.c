@@ -781,7 +781,8 @@ static void
 show_url(struct proc_peer *p, uint32_t req, const struct eurl *u,
     struct m_ctl_storage *m)
 {
-	char url[1400];
+	char	 url[1400];
+	time_t	 next;
 
 	eurl_text(u, url, sizeof(url));
 	m->url = url;
@@ -789,7 +790,10 @@ show_url(struct proc_peer *p, uint32_t req, const struct eurl *u,
 	m->failures = u->failures;
 	m->opened = u->opened;
 	m->probed = show_secs(u->probed, tmo_now() - u->probed);
-	m->probe = show_secs(u->probe_at, u->probe_at - tmo_now());
+	next = u->probe_at;
+	if (next == 0 && u == eurl_current(u->st) && u->st->looks.class != NULL)
+		next = u->st->looks.when;
+	m->probe = show_secs(next, next - tmo_now());
 	m->error = u->error;
 	proc_send(p, M_ctl_storage, 0, req, -1, m);
 }

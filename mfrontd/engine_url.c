@@ -125,7 +125,7 @@ eurl_coming(const struct estorage *st)
 }
 
 /* That a new connection would be made by. */
-static struct eurl *
+struct eurl *
 eurl_current(const struct estorage *st)
 {
 	struct eurl *u;

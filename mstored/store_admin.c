@@ -209,9 +209,13 @@ static int
 admin_renew(struct store *s)
 {
 	static const char *const sql[] = {
-		/* room for as many as the account has, all at once */
+		/*
+		 * Mailboxes may have been made faster than one a second, and
+		 * this backup may be restored again.
+		 */
 		"UPDATE account SET uidvalidity = max(uidvalidity, "
-		    "CAST(strftime('%s', 'now') AS INTEGER))",
+		    "CAST(strftime('%s', 'now') AS INTEGER)) + 86400 + "
+		    "(random() & 4194303)",
 		"UPDATE mailbox SET uidvalidity = n.v FROM "
 		    "(SELECT m.no AS no, a.uidvalidity + row_number() OVER "
 		    "(PARTITION BY m.account ORDER BY m.no) AS v "

@@ -312,6 +312,17 @@ class Several(Breaker):
         self.engine.logged(r'8026/v1 is open')
         self.engine.logged(r'8026/v1 is closed')
 
+    def test_looks(self):
+        """the one in use is looked at, too, and show storage tells"""
+        self.begin(check=1)
+        self.drain(self.backend.documents)
+        self.assertIn(self.show().probe, (0, 1, 2))
+        self.assertNotEqual(NEVER, self.show().probed)
+        for i in range(3):
+            self.backend.documents.get(timeout=10 * SLOW)
+        # asked three times since, the last time just now
+        self.assertLess(self.show().probed, 2)
+
     def other(self, doc, why):
         """One with that document is never used, and once complained of"""
         self.begin({0: document(id='s1'), 1: doc}, urls=2)

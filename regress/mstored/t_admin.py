@@ -297,6 +297,23 @@ class Backup(StoreTest):
         c.close()
         s.stop()
 
+    def test_uidvalidities(self):
+        """None is met again, though mailboxes are made faster than one a
+        second, and a backup restored twice"""
+        self.fill()
+        backup = self.server.top + '/backup'
+        self.server.admin('backup', self.server.folder, backup)
+        given = {r['uidvalidity'] for r in self.c.mailboxes('joe')}
+        for s in self.server, self.restored(backup), self.restored(backup):
+            c = s.client()
+            new = [] if s is self.server else c.mailboxes('joe')
+            new += [c.create('joe', 'm%d' % i) for i in range(30)]
+            self.assertFalse(given & {r['uidvalidity'] for r in new})
+            given.update(r['uidvalidity'] for r in new)
+            c.close()
+            if s is not self.server:
+                s.stop()
+
     @atf.timeout(200)
     def test_under_load(self):
         """Backups while messages come, large and small, and go"""
