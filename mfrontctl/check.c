@@ -155,6 +155,14 @@ check_skip(struct ck *c, const char *fmt, ...)
 	longjmp(c->env, 1);
 }
 
+/* A check of what is not announced is not in the list at all. */
+static int
+check_is_due(struct check_run *run, const struct check *check)
+{
+	return check->group == LEVEL0 || (run->due & CAP(check->group));
+}
+
+/* NULL: what is not to be looked at is not watched, either. */
 static struct check_result *
 check_watched(struct ck *c, const char *name)
 {
@@ -162,7 +170,8 @@ check_watched(struct ck *c, const char *name)
 
 	for (i = 0; i < nchecks; i++)
 		if (strcmp(checks[i].name, name) == 0)
-			return &c->run->results[i];
+			return check_is_due(c->run, &checks[i]) ?
+			    &c->run->results[i] : NULL;
 	fatalx("no check %s", name);
 }
 
@@ -178,7 +187,7 @@ check_watch(struct ck *c, const char *name, struct answer *a,
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	pthread_mutex_lock(&c->run->lock);
-	if (r->verdict != CHECK_FAILED)
+	if (r != NULL && r->verdict != CHECK_FAILED)
 		result_set(r, CHECK_FAILED, why, a);
 	pthread_mutex_unlock(&c->run->lock);
 }
@@ -189,7 +198,7 @@ check_seen(struct ck *c, const char *name)
 	struct check_result *r = check_watched(c, name);
 
 	pthread_mutex_lock(&c->run->lock);
-	if (r->verdict == CHECK_NONE)
+	if (r != NULL && r->verdict == CHECK_NONE)
 		r->verdict = CHECK_PASSED;
 	pthread_mutex_unlock(&c->run->lock);
 }
@@ -254,13 +263,6 @@ check_caps_needed(const struct check *check)
 {
 	return check->needs | (check->group == LEVEL0 ? 0 :
 	    CAP(check->group));
-}
-
-/* A check of what is not announced is not in the list at all. */
-static int
-check_is_due(struct check_run *run, const struct check *check)
-{
-	return check->group == LEVEL0 || (run->due & CAP(check->group));
 }
 
 static int

@@ -140,6 +140,7 @@ class Mstored(unittest.TestCase):
         self.assertEqual(r.doc['capabilities'], ['write'])
         r = check(self.url, '-l', '0')
         self.assertEqual((r.status, r.doc['capabilities']), (0, []))
+        self.assertEqual({x['level'] for x in r.checks.values()}, {0})
         r = check(self.url, '-l', '2')
         self.assertEqual(r.status, 1)
         self.assertIn('level 2 is not announced', r.doc['error'])
