@@ -20,7 +20,7 @@
 #define FLAGSET_SET_MAX		FLAGS_SET_MAX	/* keywords of a message */
 #define FLAGSET_KW_MAX		1000		/* those of a mailbox */
 #define FLAGSET_TEXT_MAX	FLAGS_TEXT_MAX	/* of a message */
-#define FLAGSET_KNOWN_MAX	32768		/* text, of a mailbox */
+#define FLAGSET_KNOWN_MAX	32000		/* text, of a mailbox */
 
 struct flagset {
 	uint32_t	 sys;			/* FLAG_* */
