@@ -45,7 +45,8 @@ const bool = v => (need(typeof v === 'boolean'), v)
 const number = v => (need(Number.isSafeInteger(v) && v >= 0), v)
 const array = each => v => (need(Array.isArray(v)), v.map(each))
 const flag = v => (need(system.has(text(v).toLowerCase()) || atom.test(v)), v)
-const date = v => (need(/^\d{4}-\d\d-\d\dT[\d:.]{8,}(Z|[+-]\d\d:\d\d)$/.test(text(v)) && Date.parse(v)), v)
+const date = v => (need(/^\d{4}-\d\d-\d\dT[\d:.]{8,}(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/.test(text(v)) &&
+    Date.parse(v) && new Date(v.slice(0, 10)).getUTCDate() === +v.slice(8, 10)), v)     // 30 February
 
 function name(v) {
     const levels = text(v).split('/')
@@ -122,8 +123,9 @@ function flagged(box, old, { set, add = [], remove = [] }) {
     const gone = new Set(remove.map(f => f.toLowerCase()))
     const kept = set ?? [...old.filter(f => !gone.has(f.toLowerCase())), ...add]
     const flags = [...new Set(kept.map(f => known.get(f.toLowerCase())))].sort()
-    need(flags.length <= 256 && JSON.stringify(flags).length <= 8000 &&
-         JSON.stringify([...known.values()]).length <= 32000, 'not-permitted')
+    const words = all => all.filter(f => f[0] !== '\\').length, all = [...known.values()]
+    need(words(flags) <= 256 && JSON.stringify(flags).length <= 8000 &&
+         words(all) <= 1000 && JSON.stringify(all).length <= 32000, 'not-permitted')
     box.flags = known
     return flags
 }
@@ -396,6 +398,7 @@ function handle(req, res, bytes) {
     const given = req.headers['idempotency-key'], key = JSON.stringify([a?.name, given])
     if (method === 'GET' || !given)
         return work(one)
+    need(/^[!-~]{1,255}$/.test(given))
     const digest = createHash('sha256').update(`${method} ${req.url} `).update(bytes).digest('hex')
     const old = answers.get(key)
     need(!old || old.digest === digest, 'key-reused')

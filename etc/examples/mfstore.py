@@ -40,7 +40,7 @@ STATUS = {code: status for status, codes in {
     507: 'over-quota storage-full'}.items() for code in codes.split()}      # no-such-...: 404
 SYSTEM = {f.lower(): f for f in ('\\Answered', '\\Deleted', '\\Draft', '\\Flagged', '\\Seen')}
 ATOM = re.compile(r'[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]{1,250}')
-DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,}(Z|[+-][0-9]{2}:[0-9]{2})')
+DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])')
 
 class Problem(Exception):
     def __init__(self, code, status=None):
@@ -102,7 +102,8 @@ def flagged(old, body, known):
     want = {m: {f.lower() for f in body.get(m, ())} for m in ('set', 'add', 'remove')}
     new = want['set'] if 'set' in body else {f.lower() for f in old} - want['remove'] | want['add']
     new, all_of_them = sorted(known[f] for f in new), json.dumps([*known.values()])
-    need(len(new) <= 256 and len(json.dumps(new)) <= 8000 and len(all_of_them) <= 32000, 'not-permitted')
+    need(len(json.dumps(new)) <= 8000 and len(all_of_them) <= 32000, 'not-permitted')
+    need(len({*new} - {*SYSTEM.values()}) <= 256 and len(known.keys() - SYSTEM) <= 1000, 'not-permitted')
     return new
 
 # Rows
@@ -272,7 +273,8 @@ class Handler(BaseHTTPRequestHandler):
         make, key = getattr(store, name), self.headers['Idempotency-Key']
         if self.command == 'GET' or name in ('auth', 'recipient'):
             return name, make(*args)
-        key = (args[0] if ids else '', key) if key and 'idempotency' in store.capabilities else None
+        key = key and 'idempotency' in store.capabilities and need(
+            re.fullmatch('[!-~]{1,255}', key)) and (args[0] if ids else '', key)
         digest = hashlib.sha256(b'%s %s %s' % (self.command.encode(), self.path.encode(), body)).hexdigest()
         if name == 'upload':
             return name, store.once(key, digest, lambda old: make(*args, old))
