@@ -158,6 +158,30 @@ box_names(struct ck *c)
 	box_new(c, check_text(c, "%s-A", stem), "");
 }
 
+/* Letters with marks that have one code point, marks in another order. */
+void
+box_normal(struct ck *c)
+{
+	static const char *const other[] = { "a\314\210", "\342\204\253",
+	    "\341\204\200\341\205\241", "q\314\207\314\243" };
+	struct box	*b = ask_box(c, "normal");
+	struct answer	*a;
+	char		*name;
+	size_t		 i;
+
+	for (i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		name = check_text(c, "%s-%s", b->name, other[i]);
+		a = box_post(c, name, "");
+		if (a->status == 201)
+			box_made(c, a);
+		ask_refused(c, a, "bad-request");
+		ask_refused(c, box_rename_to(c, b->name, name),
+		    "bad-request");
+	}
+	if (box_find(c, b->name) == NULL)
+		check_fail(c, "a refused rename was done");
+}
+
 void
 box_children(struct ck *c)
 {

@@ -1,6 +1,7 @@
 /*
  * Checks of flags and of expunge, and of strict requests.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "check_ask.h"
@@ -190,6 +191,88 @@ flags_limit(struct ck *c)
 	    u.u[0]), "flags", VAL_ARRAY);
 	if (v == NULL || v->count != 256)
 		check_fail(c, "the message has not its 256 keywords");
+}
+
+/* So many different keywords of so many bytes, the first with a number. */
+static char *
+flags_wide(struct ck *c, int first, int n, int width)
+{
+	size_t	 len = 1, room = (size_t)n * ((size_t)width + 3) + 1;
+	char	*list = check_alloc(c, room);
+	int	 i;
+
+	for (i = 0; i < n; i++)
+		len += (size_t)snprintf(list + len - 1, room - len + 1,
+		    "%s\"$%0*d\"", i > 0 ? "," : "", width - 1, first + i);
+	return list;
+}
+
+/* Neither by a change nor in an upload, which is refused in its row. */
+static void
+flags_too_much(struct ck *c, struct box *b, uint32_t uid, const char *list)
+{
+	struct lines	*l;
+	const char	*code;
+	char		*s = ask_new_message(c, 0);
+
+	ask_refused(c, flags_do(c, b, check_text(c, "{\"uids\":\"%u\","
+	    "\"add\":[%s]}", uid, list)), "not-permitted");
+	l = ask_lines(c, ask_upload(c, check_text(c, "{\"to\":[{\"account\":"
+	    "%s,\"mailbox\":\"%s\",\"flags\":[%s]}],\"delivery\":false}",
+	    c->run->acct_json, b->id, list), s, strlen(s), NULL));
+	code = l->n == 1 ? val_text(l->row[0], "code") : NULL;
+	if (code == NULL || strcmp(code, "not-permitted") != 0)
+		check_fail(c, "the row's code is %s, not not-permitted",
+		    code != NULL ? code : "not there");
+	flags_must(c, b, uid, "");
+}
+
+/* 250 bytes each: 31 have 7,844 bytes as JSON, 32 have 8,097. */
+void
+flags_bytes(struct ck *c)
+{
+	struct box	*b = ask_box(c, "bytes");
+	struct uids	 u;
+
+	ask_fill(c, b, 2, &u);
+	ask_patch(c, b, "{\"uids\":\"%u\",\"add\":[%s]}", u.u[0],
+	    flags_wide(c, 0, 31, 250));
+	ask_refused(c, flags_do(c, b, check_text(c, "{\"uids\":\"%u\","
+	    "\"add\":[%s]}", u.u[0], flags_wide(c, 31, 1, 250))),
+	    "not-permitted");
+	flags_too_much(c, b, u.u[1], flags_wide(c, 0, 32, 250));
+}
+
+/* Four messages with so many keywords each, and a fifth that wants more. */
+static void
+flags_mailbox(struct ck *c, int each, int more, int width)
+{
+	struct box	*b = ask_box(c, "keywords");
+	struct uids	 u;
+	int		 i;
+
+	ask_fill(c, b, 5, &u);
+	for (i = 0; i < 4; i++)
+		ask_patch(c, b, "{\"uids\":\"%u\",\"add\":[%s]}", u.u[i],
+		    flags_wide(c, i * each, each, width));
+	flags_too_much(c, b, u.u[4], flags_wide(c, 4 * each, more, width));
+	/* those that are there can be given to others */
+	ask_patch(c, b, "{\"uids\":\"%u\",\"add\":[%s]}", u.u[4],
+	    flags_wide(c, 0, each, width));
+}
+
+/* Fewer than 1,000, for there may be some that every mailbox has. */
+void
+flags_keywords(struct ck *c)
+{
+	flags_mailbox(c, 248, 9, 6);
+}
+
+/* 124 of 250 bytes have 31,373 bytes as JSON, 128 have 32,385. */
+void
+flags_keyword_bytes(struct ck *c)
+{
+	flags_mailbox(c, 31, 4, 250);
 }
 
 void
@@ -429,6 +512,36 @@ flags_unknown(struct ck *c)
 		    check_text(c, "{\"uids\":\"1\",\"to\":\"%s\","
 		    "\"move\":false,\"colour\":{}}", b->id));
 	if (ask_list(c, b, "?fields=uid")->n != 1)
+		check_fail(c, "a refused request was done");
+}
+
+void
+flags_unknown_null(struct ck *c)
+{
+	struct box	*b = ask_box(c, "null");
+	char		*name = ask_box_name(c, "null-made"), *boxes;
+	struct uids	 u;
+
+	ask_fill(c, b, 1, &u);
+	boxes = check_text(c, "/accounts/%s/mailboxes", c->run->acct);
+	flags_strange(c, "PATCH", ask_box_path(c, b, "/messages"),
+	    check_text(c, "{\"uids\":\"%u\",\"add\":[\"$a\"],"
+	    "\"colour\":null}", u.u[0]));
+	flags_strange(c, "POST", ask_box_path(c, b, "/expunge"),
+	    "{\"uids\":\"1:4294967295\",\"only_if_flag\":null,"
+	    "\"colour\":null}");
+	flags_strange(c, "POST", boxes, check_text(c, "{\"name\":\"%s\","
+	    "\"colour\":null}", name));
+	flags_strange(c, "POST", check_text(c, "%s/rename", boxes),
+	    check_text(c, "{\"from\":\"%s\",\"to\":\"%s\","
+	    "\"colour\":null}", b->name, name));
+	ask_refused(c, ask_upload(c, check_text(c, "{\"to\":[{\"account\":"
+	    "%s,\"mailbox\":\"%s\",\"colour\":null}],\"delivery\":false}",
+	    c->run->acct_json, b->id), "x\r\n", 3, NULL),
+	    "unknown-parameter");
+	flags_must(c, b, u.u[0], "");
+	if (ask_list(c, b, "?fields=uid")->n != 1 ||
+	    ask_mailbox_named(c, ask_mailboxes(c), name) != NULL)
 		check_fail(c, "a refused request was done");
 }
 

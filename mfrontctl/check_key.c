@@ -249,6 +249,35 @@ key_reused(struct ck *c)
 }
 
 void
+key_refused(struct ck *c)
+{
+	struct box	*b = ask_box(c, "refused");
+	char		*bad[2], *s = ask_new_message(c, 0);
+	struct uids	 u;
+	size_t		 i;
+
+	bad[0] = check_text(c, "%0256d", 1);
+	bad[1] = check_text(c, "%s and more", ask_key(c));
+	ask_fill(c, b, 1, &u);
+	for (i = 0; i < 2; i++) {
+		ask_refused(c, ask_upload(c, key_line(c, b), s, strlen(s),
+		    bad[i]), "bad-request");
+		ask_refused(c, key_ask(c, "PATCH", ask_box_path(c, b,
+		    "/messages"), check_text(c, "{\"uids\":\"%u\",\"add\":["
+		    "\"$a\"]}", u.u[0]), bad[i]), "bad-request");
+		ask_refused(c, key_ask(c, "DELETE", ask_box_path(c, b, ""),
+		    NULL, bad[i]), "bad-request");
+	}
+	key_messages(c, b, 1);
+	if (ask_has_flag(ask_message(c, ask_list(c, b, "?fields=uid,flags"),
+	    u.u[0]), "$a"))
+		check_fail(c, "a refused request was done");
+	/* the longest that is one */
+	ask_lines(c, ask_upload(c, key_line(c, b), s, strlen(s), check_text(c,
+	    "%s%s", bad[0] + 33, ask_key(c))));
+}
+
+void
 key_failure(struct ck *c)
 {
 	char		*key = ask_key(c), *name = ask_box_name(c, "later");

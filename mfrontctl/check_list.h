@@ -89,6 +89,8 @@ CHECK("mailbox-exists", "CALLS, Create a mailbox", CAP_WRITE, 0,
     box_exists, "a second of the name is exists")
 CHECK("mailbox-names", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
     box_names, "what may not be a name is refused, what may is kept")
+CHECK("names-normal-form", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    box_normal, "a name not in normal form C is refused")
 CHECK("mailbox-children", "CALLS, List mailboxes", CAP_WRITE, 0,
     box_children, "names are flat: a parent need not be there")
 CHECK("mailbox-rename", "CALLS, Rename mailboxes", CAP_WRITE, 0,
@@ -123,6 +125,8 @@ CHECK("each-recipient-alone", "RULES, each-recipient-alone", CAP_WRITE, 0,
     store_alone, "one that fails does not touch the others")
 CHECK("upload-refused", "CALLS, Store a message", CAP_WRITE, 0,
     store_refused, "a bad first line is refused, and stores nothing")
+CHECK("dates-refused", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    store_dates, "a day, a time or an offset that cannot be is refused")
 CHECK("upload-delivery", "CALLS, Store a message", CAP_WRITE, 0,
     store_delivery, "a delivery's from, address and delivery are taken")
 CHECK("cut-stores-nothing", "RULES, cut-stores-nothing", CAP_WRITE, 0,
@@ -147,6 +151,12 @@ CHECK("flags-refused", "CALLS, Change flags", CAP_WRITE, 0,
     flags_refused, "\\Recent, or what is no flag, changes nothing")
 CHECK("flags-limit", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
     flags_limit, "256 keywords of a message are taken, more are refused")
+CHECK("flags-bytes", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    flags_bytes, "a message's flags of more than 8,000 bytes are refused")
+CHECK("keywords-limit", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    flags_keywords, "more than 1,000 keywords of a mailbox are refused")
+CHECK("keywords-bytes", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
+    flags_keyword_bytes, "a mailbox's flags of more than 32,000 bytes are")
 CHECK("flags-case", "WIRE FORMAT, Names and numbers", CAP_WRITE, 0,
     flags_case, "flags are the same in any case, kept as first written")
 CHECK("flags-known", "CALLS, List messages", CAP_WRITE, 0,
@@ -165,6 +175,8 @@ CHECK("chunked-json", "WIRE FORMAT, Connections", CAP_WRITE, 0,
     flags_chunked, "a JSON body may be chunked")
 CHECK("unknown-members", "WIRE FORMAT, JSON", CAP_WRITE, 0,
     flags_unknown, "a member that is not known is unknown-parameter")
+CHECK("unknown-null", "WIRE FORMAT, JSON", CAP_WRITE, 0,
+    flags_unknown_null, "null does not make it a member that is known")
 CHECK("members-not-announced", "WIRE FORMAT, JSON", CAP_WRITE, 0,
     flags_not_announced, "nor are those of what is not announced")
 CHECK("uids-ascend", "RULES, uids-ascend", CAP_WRITE, 0,
@@ -252,6 +264,8 @@ CHECK("key-subscriptions", "WIRE FORMAT, Repeats", CAP_SUBSCRIPTIONS,
 CHECK("key-reused", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY,
     CAP(CAP_WRITE), key_reused,
     "another body, path or method under a key is key-reused")
+CHECK("key-refused", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY,
+    CAP(CAP_WRITE), key_refused, "what is no key is bad-request")
 CHECK("key-of-failure", "WIRE FORMAT, Repeats", CAP_IDEMPOTENCY,
     CAP(CAP_WRITE), key_failure, "a request that failed is not remembered")
 CHECK("key-other", "RULES, key-once", CAP_IDEMPOTENCY, CAP(CAP_WRITE),

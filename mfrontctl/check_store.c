@@ -312,6 +312,27 @@ store_refused(struct ck *c)
 	store_none(c, b, "a refused upload");
 }
 
+void
+store_dates(struct ck *c)
+{
+	static const char *const bad[] = { "2001-02-03T04:05:06+25:99",
+	    "2001-02-03T04:05:06-05:60", "2001-13-03T04:05:06Z",
+	    "2001-01-45T04:05:06Z", "2001-02-30T04:05:06Z",
+	    "2001-02-29T04:05:06+00:00", "2001-00-03T04:05:06Z",
+	    "2001-01-00T04:05:06Z", "2001-02-03T25:05:06Z",
+	    "2001-02-03T04:60:06Z", "2001-02-03T04:05:06" };
+	struct box	*b = ask_box(c, "dates");
+	size_t		 i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ask_refused(c, ask_upload(c, store_line(c, b, check_text(c,
+		    ",\"date\":\"%s\"", bad[i])), "x\r\n", 3, NULL),
+		    "bad-request");
+	store_none(c, b, "a date that cannot be");
+	ask_store(c, b, "\"date\":\"2000-02-29T23:59:59-23:59\"", "x\r\n",
+	    3);
+}
+
 /* It may be filed elsewhere; so nothing is said of where it is. */
 void
 store_delivery(struct ck *c)

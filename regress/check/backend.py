@@ -23,6 +23,7 @@ import ssl
 import sys
 import threading
 import time
+import unicodedata
 import urllib.parse
 
 ATOM = re.compile(r'[^\x00-\x20(){%*"\\\]\x7f-\uffff]{1,250}$')
@@ -79,6 +80,18 @@ BREAKS = {
     'unchanged-since-ignored': ['unchanged-since', 'unchanged-since-0'],
     'unchanged-since-null': ['unchanged-since-null'],
     'keywords-unlimited': ['flags-limit'],
+    'flags-unlimited': ['flags-bytes'],
+    'mailbox-keywords-unlimited': ['keywords-limit'],
+    'mailbox-flags-unlimited': ['keywords-bytes'],
+    'rows-unlimited': ['flags-bytes', 'keywords-bytes', 'keywords-limit'],
+    'names-any-form': ['names-normal-form'],
+    'names-any-form-renamed': ['names-normal-form'],
+    'names-corrected': ['names-normal-form'],
+    'unknown-null-taken': ['unknown-null'],
+    'key-any': ['key-refused'],
+    'key-any-length': ['key-refused'],
+    'dates-any': ['dates-refused'],
+    'dates-any-offset': ['dates-refused'],
     'cursor-misread': ['events-too-old'],
     'rename-from-anything': ['rename-refused'],
     'vanished-untold': ['since', 'since-misses-nothing'],
@@ -189,7 +202,8 @@ ALSO = {
     'uidvalidity-reused': ['id-is-uidvalidity'],
     'unknown-member-taken': [
         'batch-all-or-nothing', 'metadata-at-once', 'recipients-unknown',
-        'search-refused', 'sort-refused', 'subscriptions', 'upload-refused'],
+        'search-refused', 'sort-refused', 'subscriptions', 'unknown-null',
+        'upload-refused'],
     'upload-one-row': ['each-recipient-alone', 'key-per-index'],
     'vanished-untold': ['batch', 'move', 'since-uids'],
     # all that list, are refused, or change flags
@@ -255,7 +269,8 @@ def want(body, must, may=()):
         raise bad()
     for name in body:
         if name not in must and name not in may and \
-                broken != 'unknown-member-taken':
+                broken != 'unknown-member-taken' and not (
+                    broken == 'unknown-null-taken' and body[name] is None):
             raise bad('unknown-parameter')
     for name in must:
         if name not in body:
@@ -276,6 +291,23 @@ def flag_list(flags):
     if not isinstance(flags, list) or not all(map(is_flag, flags)):
         raise bad()
     return flags
+
+
+def is_date(text):
+    if not isinstance(text, str) or not DATE.match(text):
+        return False
+    if broken == 'dates-any':
+        return True
+    if broken == 'dates-any-offset':
+        text = text[:19]
+    elif not text.endswith('Z') and not ('00' <= text[-5:-3] <= '23' and
+                                         text[-2:] <= '59'):
+        return False
+    try:
+        return bool(datetime.datetime.fromisoformat(
+            text.replace('Z', '+00:00')))
+    except ValueError:
+        return False
 
 
 def now():
@@ -299,6 +331,21 @@ class Mailbox:
         self.objectid = 'F%d' % uidvalidity
         self.uidnext, self.modseq = 1, 1
         self.messages, self.vanished, self.flags = {}, [], []
+
+    def limit(self, flags):
+        """Refuses what would be too many or too long, before it is kept"""
+        known = {f.lower(): f for f in self.flags + flags}.values()
+        words, all_words = ([f for f in some if f[0] != '\\']
+                            for some in ({f.lower() for f in flags}, known))
+        size, all_size = (len(json.dumps([*some], separators=(',', ':')))
+                          for some in (flags, known))
+        for too_much, name in (
+                (len(words) > 256, 'keywords-unlimited'),
+                (size > 8000, 'flags-unlimited'),
+                (len(all_words) > 1000, 'mailbox-keywords-unlimited'),
+                (all_size > 32000, 'mailbox-flags-unlimited')):
+            if too_much and broken != name:
+                raise Problem(403, 'not-permitted')
 
     def keep(self, flags):
         """These flags, each as it was first written here"""
@@ -464,15 +511,19 @@ def account_ok(name):
         not re.search(r'[\x00-\x1f\x7f-\x9f]', name)
 
 
-def name_ok(name):
+def name_ok(name, how=''):
     first = name.split('/')[0]
     return 0 < len(name.encode()) <= 1000 and '' not in name.split('/') \
         and not re.search(r'[\x00-\x1f\x7f-\x9f]', name) and \
-        (first == 'INBOX' or first.lower() != 'inbox')
+        (first == 'INBOX' or first.lower() != 'inbox') and (
+            unicodedata.is_normalized('NFC', name) or how == broken or
+            broken == 'names-any-form')
 
 
 def create(q, a):
     b = want(q.json(), ['name'], ['roles'])
+    if broken == 'names-corrected':
+        b['name'] = unicodedata.normalize('NFC', b['name'])
     if not isinstance(b['name'], str) or not name_ok(b['name']):
         raise bad()
     if a.named(b['name']):
@@ -485,7 +536,7 @@ def create(q, a):
 def rename(q, a):
     b = want(q.json(), ['from', 'to'])
     old, new = b['from'], b['to']
-    if not name_ok(new) or (not name_ok(old) and
+    if not name_ok(new, 'names-any-form-renamed') or (not name_ok(old) and
                             broken != 'rename-from-anything'):
         raise bad()
     if (old == 'INBOX' and broken != 'inbox-unprotected') or \
@@ -649,6 +700,11 @@ def store_one(index, to, data):
     m = a.boxes.get(to['mailbox'])
     if m is None:
         return {'index': index, 'code': 'no-such-target'}
+    try:
+        if broken != 'rows-unlimited':
+            m.limit(to.get('flags') or [])
+    except Problem as p:
+        return {'index': index, 'code': p.code}
     if broken == 'event-before-change' and m.modseq % 4 == 0:
         m.modseq += 1
         store.tell(a, m)
@@ -680,7 +736,7 @@ def upload(q):
         want(to, ['account', 'mailbox'],
              ['address', 'flags', 'date', 'cache'])
         flag_list(to.get('flags') or [])
-        if to.get('date') is not None and not DATE.match(str(to['date'])):
+        if to.get('date') is not None and not is_date(to['date']):
             raise bad()
     if broken == 'lines-mended':
         data = re.sub(rb'\r?\n', b'\r\n', data)
@@ -701,9 +757,12 @@ def upload(q):
 def new_flags(m, x, b):
     have = {f.lower() for f in x.flags}
     if b.get('set') is not None:
+        m.limit(b['set'])
         return m.keep(b['set'])
     add = {f.lower() for f in b.get('add') or []}
     remove = {f.lower() for f in b.get('remove') or []}
+    m.limit([f for f in x.flags if f.lower() not in remove | add] +
+            (b.get('add') or []))
     m.keep(b.get('add') or [])
     return [f for f in m.flags if f.lower() in (have | add) - remove]
 
@@ -733,9 +792,6 @@ def patch(q, a, m):
         flags = new_flags(m, x, b) if x else None
         if x is None or (flags == x.flags and broken != 'rows-of-all'):
             continue
-        if sum(f[0] != '\\' for f in flags) > 256 and \
-                broken != 'keywords-unlimited':
-            raise Problem(403, 'not-permitted')
         if modseq is None or broken == 'modseq-each':
             m.modseq += 1
             modseq = m.modseq
@@ -782,6 +838,8 @@ def copy(q, a, m):
         raise Problem(404, 'no-such-target')
     if not isinstance(b['move'], bool):
         raise bad()
+    for u in uids:
+        to.limit(m.messages[u].flags)
     before, to_before = m.modseq, to.modseq
     if uids:
         to.modseq += 1
@@ -1309,6 +1367,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key is None or self.command == 'GET' or \
                 func in (recipients, scram, search, KEYLESS.get(broken)):
             return func(self, *self.arguments(found))
+        if not re.match('[!-~]{1,255}$' if broken != 'key-any-length' else
+                        '[!-~]+$', key) and broken != 'key-any':
+            raise bad()
         name = (found[0][1] if found else None, key)
         what = hashlib.sha256(repr((self.command, self.path)).encode() +
                               self.body).hexdigest()
