@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "check_ask.h"
 #include "check_funcs.h"
@@ -36,7 +37,9 @@ struct race {
 	struct racer	 racer[RACERS_MAX];
 	int		 n;
 	struct uids	 uids;		/* there from the beginning */
-	atomic_int	 writing;	/* writers that have not ended */
+	int		 writers;	/* the first so many */
+	atomic_int	 writing;	/* those that have not ended */
+	atomic_int	 unready;	/* readers for whom they wait */
 	atomic_int	 failed;
 	pthread_mutex_t	 lock;		/* of the rest */
 	struct {
@@ -55,10 +58,24 @@ race_call(struct ck *c)
 	running->func(running);
 }
 
+static int	race_goes(struct racer *);
+
+/* What a reader has to have seen before it changes. */
+static void
+race_wait(struct racer *x)
+{
+	static const struct timespec a_moment = { 0, 1000000 };
+
+	while (race_goes(x) && atomic_load(&x->race->unready) > 0)
+		nanosleep(&a_moment, NULL);
+}
+
 static void *
 race_thread(void *arg)
 {
 	running = arg;
+	if (running->number < running->race->writers)
+		race_wait(running);
 	if (check_try(&running->c, race_call) == CHECK_FAILED)
 		atomic_store(&running->race->failed, 1);
 	return NULL;
@@ -94,6 +111,7 @@ race_run(struct race *r, int writers)
 	int	i;
 	char	why[1024] = "";
 
+	r->writers = writers;
 	atomic_store(&r->writing, writers);
 	for (i = 0; i < r->n; i++)
 		if (pthread_create(&r->racer[i].thread, NULL, race_thread,
@@ -505,6 +523,7 @@ race_read_since(struct racer *x)
 	for (i = 0; i < l->n; i++)
 		race_mirror_set(&k, l->m[i].uid, l->m[i].row);
 	k.modseq = l->modseq;
+	atomic_fetch_sub(&x->race->unready, 1);
 	while (race_reads(x))
 		race_mirror_update(x, &k);
 	if (!race_goes(x))
@@ -520,6 +539,7 @@ race_since(struct ck *c)
 
 	race_modseq_init(r, c, "race-since");
 	race_add(r, race_read_since, 2);
+	atomic_store(&r->unready, 2);
 	race_run(r, WRITERS);
 }
 
