@@ -964,6 +964,7 @@ mirror_check(struct mirror *m, struct lsession *ls)
 	q.mount = mirror_mount(m, ls);
 	q.mailbox = m->id;
 	m->row_differs = 1;
+	m->again = 0;
 	m->asker = ls;
 	m->rq.answer = check_answer;
 	m->rq.arg = m;
@@ -1070,20 +1071,36 @@ mirror_unhold(struct mirror *m)
 	mirror_news(m);
 }
 
+/*
+ * Has what was heard while it was asked to be asked for?  A new engine, or a
+ * new stream, proves nothing of what was asked before it; who idles asks for
+ * nothing himself.
+ */
+static int
+mirror_more(const struct mirror *m, enum st_code code)
+{
+	if (!m->again)
+		return 0;
+	if (code != ST_OK)
+		return mirror_missed(m) && m->rq.egen != m->egen;
+	return mirror_behind(m) ||
+	    (mirror_missed(m) && mirror_epoch_now(m) != 0);
+}
+
 /* An answer is in: wake who waits, ask again if more was heard. */
 static void
 mirror_settled(struct mirror *m, enum st_code code, const char *text)
 {
-	int more = code == ST_OK && m->again && mirror_behind(m);
+	int more = mirror_more(m, code);
 
 	m->held++;
 	mirror_timer(m);
+	if (!more || code != ST_OK)
+		iop_wake(&m->waiters, code, text);
 	if (more && m->owns > 0 && TAILQ_EMPTY(&m->waiters))
 		mirror_news(m);
-	else if (more)
+	else if (more && m->asker == NULL)
 		mirror_start(m);
-	else
-		iop_wake(&m->waiters, code, text);
 	mirror_notify(m);
 	m->held--;
 	mirror_unused(m);
@@ -1189,7 +1206,8 @@ mirror_regranted(struct imap *s)
 	m->egen = s->ls.egen;
 	m->acct = acct;
 	m->epoch = 0;
-	if (s->idling)
+	/* the stream that would tell them may have begun before */
+	if (mirror_idled(m))
 		mirror_start(m);
 }
 

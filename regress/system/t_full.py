@@ -139,7 +139,7 @@ class Full(SystemTest):
         c = self.imap(select='INBOX')
         self.ballast(2500000)
         self.fill()
-        self.assertGreater(len(self.acked), 20)
+        self.assertGreater(len(self.acked), 8)
         c.ok('NOOP')
         self.there()
         # the same after a crash, the disk still being full
