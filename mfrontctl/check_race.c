@@ -78,6 +78,9 @@ race_thread(void *arg)
 		race_wait(running);
 	if (check_try(&running->c, race_call) == CHECK_FAILED)
 		atomic_store(&running->race->failed, 1);
+	/* however a reader ended, nobody waits for it */
+	if (running->number >= running->race->writers)
+		atomic_store(&running->race->unready, 0);
 	return NULL;
 }
 

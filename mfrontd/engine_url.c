@@ -124,7 +124,6 @@ eurl_coming(const struct estorage *st)
 	return 0;
 }
 
-/* That a new connection would be made by. */
 struct eurl *
 eurl_current(const struct estorage *st)
 {

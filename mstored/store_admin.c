@@ -211,11 +211,13 @@ admin_renew(struct store *s)
 	static const char *const sql[] = {
 		/*
 		 * Mailboxes may have been made faster than one a second, and
-		 * this backup may be restored again.
+		 * this backup may be restored again: so much ahead, as long
+		 * as there are 32 bits for it.
 		 */
 		"UPDATE account SET uidvalidity = max(uidvalidity, "
-		    "CAST(strftime('%s', 'now') AS INTEGER)) + 86400 + "
-		    "(random() & 4194303)",
+		    "CAST(strftime('%s', 'now') AS INTEGER))",
+		"UPDATE account SET uidvalidity = uidvalidity + 86400 + "
+		    "(random() & 4194303) WHERE uidvalidity < 4200000000",
 		"UPDATE mailbox SET uidvalidity = n.v FROM "
 		    "(SELECT m.no AS no, a.uidvalidity + row_number() OVER "
 		    "(PARTITION BY m.account ORDER BY m.no) AS v "

@@ -314,6 +314,24 @@ class Backup(StoreTest):
             if s is not self.server:
                 s.stop()
 
+    def test_uidvalidities_end(self):
+        """At the end of the 32 bits a restore goes no further than it must"""
+        self.fill()
+        self.c.close()
+        self.server.stop()
+        db = sqlite3.connect(self.server.folder + '/store.db')
+        db.execute('UPDATE account SET uidvalidity = 4294967000')
+        db.commit()
+        db.close()
+        backup = self.server.top + '/backup'
+        self.server.admin('backup', self.server.folder, backup)
+        s = self.restored(backup)
+        c = s.client()
+        now = sorted(r['uidvalidity'] for r in c.mailboxes('joe'))
+        self.assertEqual([4294967001, 4294967002], now)
+        c.close()
+        s.stop()
+
     @atf.timeout(200)
     def test_under_load(self):
         """Backups while messages come, large and small, and go"""
